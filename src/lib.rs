@@ -1,0 +1,1 @@
+//! Backups of TencentDB for SQL Server, taken by a Kubernetes operator.
