@@ -1,1 +1,2 @@
 //! Backups of TencentDB for SQL Server, taken by a Kubernetes operator.
+pub mod core;
