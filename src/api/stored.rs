@@ -131,8 +131,5 @@ fn keep_conditions(conditions: &mut Vec<Value>, unreadable: &mut Vec<String>) {
 }
 
 fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .take(LONGEST)
-        .collect()
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST).collect()
 }

@@ -273,4 +273,4 @@ fn has_passed(record: &Record, since: Option<Timestamp>, seconds: i64, now: Time
 }
 
 #[cfg(test)]
-pub(in crate::core) mod tests;
+pub(crate) mod tests;

@@ -10,19 +10,19 @@ use crate::core::reason::Acceptance;
 use crate::core::record::{Copy, Intent};
 use crate::core::seen::{InstanceStatus, Meaning, Progress, Trouble};
 
-pub(in crate::core) const LIMITS: Limits =
+pub(crate) const LIMITS: Limits =
     Limits { signature_validity: 300, clock_skew: 300, listing_lag: 60, poll_min: 15, poll_max: 60 };
 
 /// Seconds after the creation of the order.
-pub(in crate::core) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
-pub(in crate::core) fn uid() -> Uid {
+pub(crate) fn uid() -> Uid {
     Uid::new(&"ab".repeat(16)).unwrap()
 }
 
-pub(in crate::core) fn order() -> Order {
+pub(crate) fn order() -> Order {
     Order {
         instance: "mssql-njj2mtpl".into(),
         region: "ap-guangzhou".into(),
@@ -33,30 +33,30 @@ pub(in crate::core) fn order() -> Order {
     }
 }
 
-pub(in crate::core) fn seen(now: i64, record: Record, sight: Sight) -> Seen {
+pub(crate) fn seen(now: i64, record: Record, sight: Sight) -> Seen {
     let subject = Subject { uid: uid(), name: "nightly".into(), created: at(0), generation: 1, deleting: false };
     Seen { now: at(now), subject, record, is_its_turn: true, failing_since: None, sight }
 }
 
-pub(in crate::core) fn row(attempt: i64, progress: Progress) -> Row {
+pub(crate) fn row(attempt: i64, progress: Progress) -> Row {
     let name = format!("k8s_nightly_{}_{attempt}", uid().as_str());
     Row { name, progress, copy: Copy { start_time: Some(at(attempt)), ..Copy::default() } }
 }
 
-pub(in crate::core) fn foreign(name: &str, progress: Progress) -> Row {
+pub(crate) fn foreign(name: &str, progress: Progress) -> Row {
     Row { name: name.into(), progress, copy: Copy::default() }
 }
 
-pub(in crate::core) fn trouble(meaning: Meaning) -> Trouble {
+pub(crate) fn trouble(meaning: Meaning) -> Trouble {
     let note = Note { code: format!("{meaning:?}"), message: "m".into(), request_id: None, time: at(5) };
     Trouble { meaning, sentence: "The cloud refused.".into(), note }
 }
 
-pub(in crate::core) fn full(rows: Vec<Row>) -> Listing {
+pub(crate) fn full(rows: Vec<Row>) -> Listing {
     Listing { rows, complete: true }
 }
 
-pub(in crate::core) fn before(rows: Vec<Row>) -> Sight {
+pub(crate) fn before(rows: Vec<Row>) -> Sight {
     Sight::Before { listing: Ok(full(rows)), instance: None }
 }
 
@@ -64,12 +64,12 @@ fn doubt(rows: Vec<Row>, status: i64) -> Sight {
     Sight::Doubt { listing: Ok(full(rows)), instance: Ok(Some(InstanceStatus(status))) }
 }
 
-pub(in crate::core) fn intent(time: i64) -> Intent {
+pub(crate) fn intent(time: i64) -> Intent {
     Intent { backup_name: row(1, Progress::Running).name, attempt: 1, time: at(time), holder: "one".into() }
 }
 
 /// A record with an announced call and no answer.
-pub(in crate::core) fn announced(time: i64) -> Record {
+pub(crate) fn announced(time: i64) -> Record {
     Record {
         reason: Some(Reason::Submitting),
         attempts: 1,
@@ -79,7 +79,7 @@ pub(in crate::core) fn announced(time: i64) -> Record {
     }
 }
 
-pub(in crate::core) fn accepted(time: i64) -> Record {
+pub(crate) fn accepted(time: i64) -> Record {
     Record {
         reason: Some(Reason::Running),
         acceptance: Some(Acceptance::Accepted),
