@@ -7,6 +7,7 @@
 //! This layer uses nothing else of this crate, so each part can be read, tested and replaced alone. Where it needs to know
 //! something of another layer, as the rules for the cloud's endpoint, it takes a function.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod dump;
