@@ -159,12 +159,7 @@ impl Flags {
             listing_lag_seconds,
         } = self;
         let loopback = is_loopback(&tencent_endpoint).map_err(|reason| flags::TENCENT_ENDPOINT.refuse(&reason))?;
-        let fence = checks::fence(
-            &signature_validity_seconds,
-            &clock_skew_seconds,
-            &listing_lag_seconds,
-            loopback,
-        )?;
+        let fence = checks::fence(&signature_validity_seconds, &clock_skew_seconds, &listing_lag_seconds, loopback)?;
         Ok(Settings {
             watch_namespaces: checks::watched(&watch_namespaces)?,
             shared_identity_namespaces: checks::sharing(&shared_identity_namespaces)?,

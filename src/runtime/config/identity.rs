@@ -31,11 +31,7 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Option<StaticIdentity
     let key = part(SECRET_KEY, environment(SECRET_KEY))?;
     let token = part(TOKEN, environment(TOKEN))?;
     match (id, key, token) {
-        (Some(secret_id), Some(secret_key), token) => Ok(Some(StaticIdentity {
-            secret_id,
-            secret_key,
-            token,
-        })),
+        (Some(secret_id), Some(secret_key), token) => Ok(Some(StaticIdentity { secret_id, secret_key, token })),
         (None, None, None) => Ok(None),
         (Some(_), None, _) => Err(lonely(SECRET_ID, SECRET_KEY)),
         (None, Some(_), _) => Err(lonely(SECRET_KEY, SECRET_ID)),
@@ -58,9 +54,7 @@ fn part(name: &str, value: Option<OsString>) -> Result<Option<SecretString>, Wro
         Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(SecretString::from(text))),
         Ok(text) => {
             drop(SecretString::from(text));
-            Err(Wrong(format!(
-                "{name} holds a blank, a line break or a non-ASCII character: give the bare value"
-            )))
+            Err(Wrong(format!("{name} holds a blank, a line break or a non-ASCII character: give the bare value")))
         }
         Err(_) => Err(Wrong(format!("{name} is not text: give the bare value"))),
     }
