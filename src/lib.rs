@@ -1,1 +1,3 @@
 //! Backups of TencentDB for SQL Server, taken by a Kubernetes operator.
+
+pub mod tencent;
