@@ -13,3 +13,4 @@
 
 mod crd;
 mod golden;
+mod reasons;
