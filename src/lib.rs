@@ -1,3 +1,4 @@
 //! Backups of TencentDB for SQL Server, taken by a Kubernetes operator.
 
+pub mod api;
 pub mod runtime;
