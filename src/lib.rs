@@ -4,3 +4,4 @@ pub mod api;
 pub mod core;
 pub mod runtime;
 pub mod tencent;
+pub mod runtime;
