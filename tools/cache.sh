@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # What the scripts of this folder share: strict mode, the cache outside the tree, one run at a time, Python environments.
 #
 # Sourced, never run. Whatever a script makes lies below $cache under a name that holds its version, is made under a
