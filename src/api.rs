@@ -1,0 +1,29 @@
+//! The resource kinds that users write: types, schema, validation rules, and the words of their status.
+//!
+//! # What it guarantees
+//! - What the API server accepts is what these types say: the definition printed by `crd` is generated from them, and
+//!   `crds/` is compared with it in the tests.
+//! - A rule that a user can break is in the schema and answers with the field and the cure. It stands on `spec` or on
+//!   `status`, never at the root: a root rule would refuse status writes on objects that were stored before it.
+//! - Within a version the schema is only loosened.
+//! - [`StoredBackup`] reads whatever is stored. One malformed object cannot hide the others from a watch.
+//!
+//! It may use kube's derives, schemars, serde and the Kubernetes types, and the core, into whose words [`conversion`]
+//! translates.
+//!
+//! # Why not a webhook
+//! A webhook has a certificate, a service and an outage of its own. Every rule that is needed fits into the schema.
+
+mod backup;
+pub mod conversion;
+mod definition;
+mod quantity;
+pub mod reasons;
+mod rules;
+mod status;
+mod stored;
+
+pub use backup::{CredentialsRef, SqlServerBackup, SqlServerBackupSpec, StorageStrategy, Strategy};
+pub use definition::{all, yaml};
+pub use status::{CloudError, Intent, SqlServerBackupStatus};
+pub use stored::{Lenient, ReadStatus, StoredBackup};
