@@ -14,12 +14,8 @@ use crate::wire::{Fields, Refusal};
 pub use row::DOWNLOAD_SECRET;
 
 /// Every action there is.
-pub(crate) const ACTIONS: [&str; 4] = [
-    "CreateBackup",
-    "DescribeBackups",
-    "DescribeBackupByFlowId",
-    "DescribeDBInstances",
-];
+pub(crate) const ACTIONS: [&str; 4] =
+    ["CreateBackup", "DescribeBackups", "DescribeBackupByFlowId", "DescribeDBInstances"];
 
 /// What an action did.
 #[derive(Debug)]
@@ -43,25 +39,15 @@ pub(crate) fn perform(
         "DescribeBackupByFlowId" => describe_backup_by_flow_id::perform(state, caller, body)?,
         "DescribeDBInstances" => describe_db_instances::perform(state, caller, body)?,
         other => {
-            return Err(Refusal::new(
-                "InvalidAction",
-                format!("The action `{other}` is not found."),
-            ));
+            return Err(Refusal::new("InvalidAction", format!("The action `{other}` is not found.")));
         }
     };
-    Ok(Done {
-        fields,
-        flow_ids: Vec::new(),
-    })
+    Ok(Done { fields, flow_ids: Vec::new() })
 }
 
 /// The page of `rows` that the two paging parameters ask for.
 pub(crate) fn page<T>(rows: Vec<T>, limit: i64, offset: i64, is_page_number: bool) -> Vec<T> {
-    let skip = if is_page_number {
-        offset.saturating_mul(limit)
-    } else {
-        offset
-    };
+    let skip = if is_page_number { offset.saturating_mul(limit) } else { offset };
     let whole = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
     rows.into_iter().skip(whole(skip)).take(whole(limit)).collect()
 }

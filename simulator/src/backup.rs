@@ -68,10 +68,6 @@ impl Backup {
 
     /// Handle of an unpackaged backup; empty for a packaged one.
     pub(crate) fn group_id(&self) -> String {
-        if self.unpackaged {
-            format!("{}", 16_556_099_400_000 + self.serial)
-        } else {
-            String::new()
-        }
+        if self.unpackaged { format!("{}", 16_556_099_400_000 + self.serial) } else { String::new() }
     }
 }

@@ -14,10 +14,7 @@ pub(crate) const NO_TIME: &str = "0000-00-00 00:00:00";
 const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
 /// The machine's clock, moved by `offset_seconds`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the simulator's only look at the machine's clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the simulator's only look at the machine's clock")]
 pub(crate) fn now(offset_seconds: i64) -> Timestamp {
     later(Timestamp::now(), SignedDuration::from_secs(offset_seconds))
 }
@@ -41,9 +38,7 @@ pub(crate) fn written(at: Timestamp, offset: Offset) -> String {
 pub(crate) fn read(text: &str, offset: Offset) -> Option<Timestamp> {
     let civil = DateTime::strptime(FORMAT, text).ok()?;
     // Parsing is lenient about leading zeros and blanks, the API is not.
-    (civil.strftime(FORMAT).to_string() == text)
-        .then(|| offset.to_timestamp(civil).ok())
-        .flatten()
+    (civil.strftime(FORMAT).to_string() == text).then(|| offset.to_timestamp(civil).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -56,13 +51,7 @@ mod tests {
         let beijing = Offset::constant(8);
         assert_eq!(written(at, beijing), "2026-11-25 04:30:00");
         assert_eq!(read("2026-11-25 04:30:00", beijing), Some(at));
-        for other in [
-            "2026-11-25T04:30:00",
-            "2026-11-25 4:30:00",
-            "2026-11-25",
-            "0000-00-00 00:00:00",
-            "",
-        ] {
+        for other in ["2026-11-25T04:30:00", "2026-11-25 4:30:00", "2026-11-25", "0000-00-00 00:00:00", ""] {
             assert_eq!(read(other, beijing), None, "{other}");
         }
     }

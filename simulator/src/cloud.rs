@@ -70,15 +70,9 @@ pub struct Cloud {
 impl Cloud {
     /// Starts a cloud; it serves when this returns.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            settings.control.ip().is_loopback(),
-            "the control listens on loopback only"
-        );
-        let (acceptor, ca_pem) = if settings.tls {
-            tls::identity().map(|(a, b)| (Some(a), Some(b)))?
-        } else {
-            (None, None)
-        };
+        anyhow::ensure!(settings.control.ip().is_loopback(), "the control listens on loopback only");
+        let (acceptor, ca_pem) =
+            if settings.tls { tls::identity().map(|(a, b)| (Some(a), Some(b)))? } else { (None, None) };
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("simulator")
@@ -86,19 +80,14 @@ impl Cloud {
             .build()
             .context("no threads for the simulator")?;
         let engine = Arc::new(Engine(Some(runtime)));
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(&settings)),
-            listener: RwLock::new(None),
-        });
+        let shared = Arc::new(Shared { state: Mutex::new(State::new(&settings)), listener: RwLock::new(None) });
         let for_servers = Arc::clone(&shared);
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let serving = async move {
-            let api = TcpListener::bind(settings.listen)
-                .await
-                .with_context(|| format!("listen {}", settings.listen))?;
-            let control = TcpListener::bind(settings.control)
-                .await
-                .with_context(|| format!("control {}", settings.control))?;
+            let api =
+                TcpListener::bind(settings.listen).await.with_context(|| format!("listen {}", settings.listen))?;
+            let control =
+                TcpListener::bind(settings.control).await.with_context(|| format!("control {}", settings.control))?;
             let addresses = (api.local_addr()?, control.local_addr()?);
             tokio::spawn(server::serve(api, acceptor, Arc::clone(&for_servers)));
             tokio::spawn(control::serve(control, for_servers));
@@ -107,13 +96,7 @@ impl Cloud {
         let runtime = engine.0.as_ref().context("no threads for the simulator")?;
         let (api, control) = runtime.spawn(serving).await.context("the simulator did not start")??;
         let (url, control_url) = (format!("{scheme}://{api}"), format!("http://{control}"));
-        Ok(Self {
-            shared,
-            url,
-            control_url,
-            ca_pem,
-            _engine: engine,
-        })
+        Ok(Self { shared, url, control_url, ca_pem, _engine: engine })
     }
 
     /// Where the API is: scheme, address and port.
@@ -223,12 +206,7 @@ impl Cloud {
 
     /// Changes a backup: its name, its size, whether it is hidden. False if there is none.
     pub fn change_backup(&self, flow_id: i64, change: impl FnOnce(&mut Backup)) -> bool {
-        self.state()
-            .backups
-            .iter_mut()
-            .find(|backup| backup.flow_id == flow_id)
-            .map(change)
-            .is_some()
+        self.state().backups.iter_mut().find(|backup| backup.flow_id == flow_id).map(change).is_some()
     }
 
     /// Calls `listener` at every position of every request; replaces the one before. See [`Event`].

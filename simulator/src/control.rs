@@ -108,9 +108,7 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Resp
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)
 }
 
@@ -135,10 +133,7 @@ fn route(state: &mut State, method: &str, path: &str, body: &[u8]) -> Outcome {
 }
 
 fn backups(state: &mut State, method: &str, rest: &[&str], body: &[u8]) -> Outcome {
-    let flow = |text: &str| {
-        text.parse()
-            .map_err(|_| (StatusCode::NOT_FOUND, format!("{text} is no flow id")))
-    };
+    let flow = |text: &str| text.parse().map_err(|_| (StatusCode::NOT_FOUND, format!("{text} is no flow id")));
     match (method, rest) {
         ("GET", []) => shown(&state.backups),
         ("PATCH", [id]) => {
@@ -167,24 +162,17 @@ fn instances(state: &mut State, method: &str, rest: &[&str], body: &[u8]) -> Out
         ("GET", [id]) => shown(state.instances.get(*id).ok_or_else(|| missing("instance", id))?),
         ("PUT", [id]) => {
             let before = state.instances.get(*id).cloned().unwrap_or_else(|| Instance::new(id));
-            let instance = Instance {
-                id: (*id).to_owned(),
-                ..merged(&before, read(body)?)?
-            };
+            let instance = Instance { id: (*id).to_owned(), ..merged(&before, read(body)?)? };
             let answer = shown(&instance);
             state.instances.insert(instance.id.clone(), instance);
             answer
         }
-        ("DELETE", [id]) => state
-            .instances
-            .remove(*id)
-            .ok_or_else(|| missing("instance", id))
-            .and_then(|gone| shown(&gone)),
+        ("DELETE", [id]) => {
+            state.instances.remove(*id).ok_or_else(|| missing("instance", id)).and_then(|gone| shown(&gone))
+        }
         ("POST", [id, "nightly"]) => {
             let Nightly { seconds } = read(body)?;
-            let flow_id = state
-                .begin_nightly(id, seconds)
-                .ok_or_else(|| missing("instance", id))?;
+            let flow_id = state.begin_nightly(id, seconds).ok_or_else(|| missing("instance", id))?;
             Ok(json!({ "flow_id": flow_id }))
         }
         _ => Err(nowhere()),
@@ -267,8 +255,5 @@ fn missing(kind: &str, id: &str) -> Failure {
 }
 
 fn nowhere() -> Failure {
-    (
-        StatusCode::NOT_FOUND,
-        "no such path with this method; GET / lists what there is".to_owned(),
-    )
+    (StatusCode::NOT_FOUND, "no such path with this method; GET / lists what there is".to_owned())
 }

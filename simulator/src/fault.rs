@@ -190,19 +190,13 @@ impl Rule {
     /// Only requests about this instance.
     #[must_use]
     pub fn instance(self, id: &str) -> Self {
-        Self {
-            instance: Some(id.to_owned()),
-            ..self
-        }
+        Self { instance: Some(id.to_owned()), ..self }
     }
 
     /// Only requests whose `BackupName` contains this.
     #[must_use]
     pub fn name(self, part: &str) -> Self {
-        Self {
-            name: Some(part.to_owned()),
-            ..self
-        }
+        Self { name: Some(part.to_owned()), ..self }
     }
 
     /// Lets this many matching requests through first.
@@ -214,37 +208,25 @@ impl Rule {
     /// Acts this many times.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
-        Self {
-            times: Times::Count(times),
-            ..self
-        }
+        Self { times: Times::Count(times), ..self }
     }
 
     /// Acts until it is removed.
     #[must_use]
     pub fn forever(self) -> Self {
-        Self {
-            times: Times::Forever,
-            ..self
-        }
+        Self { times: Times::Forever, ..self }
     }
 
     /// Waits before the request takes effect.
     #[must_use]
     pub fn delay(self, milliseconds: u64) -> Self {
-        Self {
-            delay_milliseconds: milliseconds,
-            ..self
-        }
+        Self { delay_milliseconds: milliseconds, ..self }
     }
 
     /// Waits between the effect and the answer.
     #[must_use]
     pub fn answer_delay(self, milliseconds: u64) -> Self {
-        Self {
-            answer_delay_milliseconds: milliseconds,
-            ..self
-        }
+        Self { answer_delay_milliseconds: milliseconds, ..self }
     }
 
     fn matches(&self, sketch: &Sketch) -> bool {
@@ -278,12 +260,7 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) fn add(&mut self, rule: Rule) -> u64 {
         self.next += 1;
-        self.standing.push(Standing {
-            id: self.next,
-            matched: 0,
-            acted: 0,
-            rule,
-        });
+        self.standing.push(Standing { id: self.next, matched: 0, acted: 0, rule });
         self.next
     }
 
@@ -309,11 +286,7 @@ mod tests {
     use super::*;
 
     fn create(name: &str) -> Sketch {
-        Sketch {
-            action: "CreateBackup".to_owned(),
-            name: name.to_owned(),
-            ..Sketch::default()
-        }
+        Sketch { action: "CreateBackup".to_owned(), name: name.to_owned(), ..Sketch::default() }
     }
 
     #[test]
@@ -322,10 +295,7 @@ mod tests {
         faults.add(Rule::new("CreateBackup", Effect::Throttle).name("b_").skip(1).times(2));
         let mut hits = |name: &str| faults.strike(&create(name)).is_some();
         assert!(!hits("a_1"), "another name is neither counted nor hit");
-        assert_eq!(
-            [hits("b_1"), hits("b_2"), hits("b_3"), hits("b_4")],
-            [false, true, true, false]
-        );
+        assert_eq!([hits("b_1"), hits("b_2"), hits("b_3"), hits("b_4")], [false, true, true, false]);
     }
 
     #[test]
@@ -333,10 +303,7 @@ mod tests {
         let rule: Rule = serde_json::from_str(r#"{"times":"forever","effect":{"kind":"hold","seconds":1.5}}"#).unwrap();
         assert_eq!(rule.times, Times::Forever);
         let rule: Rule = serde_json::from_str(r#"{"times":3,"effect":{"kind":"drop_after"}}"#).unwrap();
-        assert_eq!(
-            (rule.times, rule.effect),
-            (Times::Count(3), Effect::DropAfter { reset: false })
-        );
+        assert_eq!((rule.times, rule.effect), (Times::Count(3), Effect::DropAfter { reset: false }));
         assert!(serde_json::from_str::<Rule>(r#"{"effect":{"kind":"drop_after","rest":true}}"#).is_err());
     }
 }

@@ -22,30 +22,17 @@ pub(crate) fn admit(state: &mut State, arrival: &Arrival, now: Timestamp) -> Res
     let action = required(arrival, "X-TC-Action", "Action")?;
     let version = required(arrival, "X-TC-Version", "Version")?;
     if !ACTIONS.contains(&action) {
-        return Err(Refusal::new(
-            "InvalidAction",
-            format!("The action `{action}` is invalid or not found."),
-        ));
+        return Err(Refusal::new("InvalidAction", format!("The action `{action}` is invalid or not found.")));
     }
     if version != VERSION {
-        return Err(Refusal::new(
-            "NoSuchVersion",
-            format!("The version `{version}` does not exist."),
-        ));
+        return Err(Refusal::new("NoSuchVersion", format!("The version `{version}` does not exist.")));
     }
     let secret_id = verify(state, arrival, now)?;
     let region = required(arrival, "X-TC-Region", "Region")?;
     if !is_region(region) {
-        return Err(Refusal::new(
-            "UnsupportedRegion",
-            format!("The region `{region}` is not supported."),
-        ));
+        return Err(Refusal::new("UnsupportedRegion", format!("The region `{region}` is not supported.")));
     }
-    let caller = Caller {
-        action: action.to_owned(),
-        secret_id,
-        region: region.to_owned(),
-    };
+    let caller = Caller { action: action.to_owned(), secret_id, region: region.to_owned() };
     check_rate(state, &caller, now)?;
     check_permission(state, &caller, &arrival.sketch.instance)?;
     Ok(caller)
@@ -53,10 +40,7 @@ pub(crate) fn admit(state: &mut State, arrival: &Arrival, now: Timestamp) -> Res
 
 fn check_form(arrival: &Arrival) -> Result<(), Refusal> {
     if arrival.body.len() > MAX_BODY {
-        return Err(Refusal::new(
-            "RequestSizeLimitExceeded",
-            "The request body is larger than 10 MB.",
-        ));
+        return Err(Refusal::new("RequestSizeLimitExceeded", "The request body is larger than 10 MB."));
     }
     if arrival.method != "POST" {
         return Err(Refusal::new(
@@ -65,18 +49,12 @@ fn check_form(arrival: &Arrival) -> Result<(), Refusal> {
         ));
     }
     if arrival.target != "/" {
-        return Err(Refusal::new(
-            "InvalidRequest",
-            format!("The path must be `/` and is `{}`.", arrival.target),
-        ));
+        return Err(Refusal::new("InvalidRequest", format!("The path must be `/` and is `{}`.", arrival.target)));
     }
     let kind = required(arrival, "Content-Type", "Content-Type")?;
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if essence != "application/json" {
-        return Err(Refusal::new(
-            "InvalidRequest",
-            format!("The content type `{kind}` is not supported."),
-        ));
+        return Err(Refusal::new("InvalidRequest", format!("The content type `{kind}` is not supported.")));
     }
     Ok(())
 }
@@ -88,22 +66,13 @@ fn verify(state: &State, arrival: &Arrival, now: Timestamp) -> Result<String, Re
     let claim = match Claim::parse(authorization) {
         Ok(claim) => claim,
         Err(reason) => {
-            return refuse(
-                "InvalidAuthorization",
-                format!("The Authorization header is malformed: {reason}."),
-            );
+            return refuse("InvalidAuthorization", format!("The Authorization header is malformed: {reason}."));
         }
     };
     let timestamp = required(arrival, "X-TC-Timestamp", "Timestamp")?;
-    let signed = timestamp
-        .parse()
-        .ok()
-        .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let signed = timestamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let Some(signed) = signed.filter(|_| timestamp.bytes().all(|byte| byte.is_ascii_digit())) else {
-        return Err(Refusal::new(
-            "InvalidParameter",
-            "X-TC-Timestamp must be a number of seconds.",
-        ));
+        return Err(Refusal::new("InvalidParameter", "X-TC-Timestamp must be a number of seconds."));
     };
     let off = now.as_second().abs_diff(signed.as_second());
     if off > u64::from(state.switches.signature_window_seconds) {
@@ -116,17 +85,11 @@ fn verify(state: &State, arrival: &Arrival, now: Timestamp) -> Result<String, Re
         );
     }
     let Some(key) = state.keys.get(&claim.secret_id) else {
-        return refuse(
-            "SecretIdNotFound",
-            "The SecretId is not found, please ensure that it is correct.".to_owned(),
-        );
+        return refuse("SecretIdNotFound", "The SecretId is not found, please ensure that it is correct.".to_owned());
     };
     if claim.service != SERVICE || claim.date != signed.strftime("%Y-%m-%d").to_string() {
         let scope = format!("{}/{}", claim.date, claim.service);
-        return refuse(
-            "SignatureFailure",
-            format!("The credential scope `{scope}` does not fit the request."),
-        );
+        return refuse("SignatureFailure", format!("The credential scope `{scope}` does not fit the request."));
     }
     match claim.is_made_by(&key.secret_key, timestamp, &arrival.headers, &arrival.body) {
         Ok(true) => {}
@@ -143,12 +106,7 @@ fn verify(state: &State, arrival: &Arrival, now: Timestamp) -> Result<String, Re
 }
 
 fn check_rate(state: &mut State, caller: &Caller, now: Timestamp) -> Result<(), Refusal> {
-    let limit = state
-        .switches
-        .rates
-        .get(&caller.action)
-        .copied()
-        .filter(|_| state.switches.enforce_rates);
+    let limit = state.switches.rates.get(&caller.action).copied().filter(|_| state.switches.enforce_rates);
     match limit {
         Some(limit) if !state.rates.admits(caller, limit, now) => Err(throttled(&caller.action, limit)),
         _ => Ok(()),
@@ -166,11 +124,7 @@ pub(crate) fn throttled(action: &str, limit: u32) -> Refusal {
 }
 
 fn check_permission(state: &State, caller: &Caller, instance: &str) -> Result<(), Refusal> {
-    let Caller {
-        action,
-        secret_id,
-        region,
-    } = caller;
+    let Caller { action, secret_id, region } = caller;
     if state.keys.get(secret_id).is_some_and(|key| key.may(action)) {
         return Ok(());
     }

@@ -64,10 +64,7 @@ impl Default for Instance {
 impl Instance {
     /// An instance with the defaults: running, in `ap-guangzhou`, with the databases `orders`, `stock` and `users`.
     pub fn new(id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            ..Self::default()
-        }
+        Self { id: id.to_owned(), ..Self::default() }
     }
 
     /// Whether its backups are one file for each database.

@@ -82,13 +82,7 @@ pub(crate) struct Verdict {
 pub(crate) async fn take_in(shared: Arc<Shared>, arrival: Arrival) -> (Reply, String) {
     let (received, rule) = register(&mut shared.state(), &arrival);
     shared.tell(&event(&arrival, Stage::Received, "", None));
-    let is_verified_later = matches!(
-        rule.effect,
-        Effect::Hold {
-            verify: Verify::Acceptance,
-            ..
-        }
-    );
+    let is_verified_later = matches!(rule.effect, Effect::Hold { verify: Verify::Acceptance, .. });
     let is_verified_now = takes_effect(&rule.effect) && !is_verified_later;
     let admission = is_verified_now.then(|| admit(&shared, &arrival));
     if let Effect::Hold { hang_up: true, .. } = rule.effect {
@@ -105,24 +99,14 @@ async fn carry_out(
     admission: Option<Result<Caller, Refusal>>,
     received: Timestamp,
 ) -> (Reply, String) {
-    let held = if let Effect::Hold { seconds, .. } = rule.effect {
-        clock::seconds(seconds)
-    } else {
-        Duration::ZERO
-    };
+    let held = if let Effect::Hold { seconds, .. } = rule.effect { clock::seconds(seconds) } else { Duration::ZERO };
     tokio::time::sleep(held + Duration::from_millis(rule.delay_milliseconds)).await;
-    let verdict = if takes_effect(&rule.effect) {
-        Some(decide(&shared, &arrival, &rule, admission))
-    } else {
-        None
-    };
+    let verdict = if takes_effect(&rule.effect) { Some(decide(&shared, &arrival, &rule, admission)) } else { None };
     tokio::time::sleep(Duration::from_millis(rule.answer_delay_milliseconds)).await;
     let truth = verdict.as_ref().map(|verdict| &verdict.truth);
     let (reply, code) = reply::dress(&rule.effect, truth, &arrival);
     let mut state = shared.state();
-    state
-        .ledger
-        .amend(&arrival.request_id, |entry| entry.code.clone_from(&code));
+    state.ledger.amend(&arrival.request_id, |entry| entry.code.clone_from(&code));
     state.ledger.count(call(&arrival, received, code.clone()));
     (reply, code)
 }
@@ -148,13 +132,7 @@ fn register(state: &mut State, arrival: &Arrival) -> (Timestamp, Rule) {
             delivered: false,
         });
     }
-    (
-        received,
-        state
-            .faults
-            .strike(sketch)
-            .unwrap_or_else(|| Rule::new("", Effect::None)),
-    )
+    (received, state.faults.strike(sketch).unwrap_or_else(|| Rule::new("", Effect::None)))
 }
 
 fn admit(shared: &Shared, arrival: &Arrival) -> Result<Caller, Refusal> {
@@ -172,14 +150,8 @@ fn decide(shared: &Shared, arrival: &Arrival, rule: &Rule, admission: Option<Res
         let twice = rule.effect == Effect::AcceptTwice;
         let done = admission.and_then(|caller| actions::perform(&mut state, &caller, &arrival.body, now, twice));
         let verdict = match done {
-            Ok(done) => Verdict {
-                truth: Ok(done.fields),
-                flow_ids: done.flow_ids,
-            },
-            Err(refusal) => Verdict {
-                truth: Err(refusal),
-                flow_ids: Vec::new(),
-            },
+            Ok(done) => Verdict { truth: Ok(done.fields), flow_ids: done.flow_ids },
+            Err(refusal) => Verdict { truth: Err(refusal), flow_ids: Vec::new() },
         };
         state.ledger.amend(&arrival.request_id, |entry| {
             entry.accepted = !verdict.flow_ids.is_empty();
@@ -188,10 +160,7 @@ fn decide(shared: &Shared, arrival: &Arrival, rule: &Rule, admission: Option<Res
         });
         verdict
     };
-    let code = verdict
-        .truth
-        .as_ref()
-        .map_or_else(|refusal| refusal.code.as_str(), |_| "OK");
+    let code = verdict.truth.as_ref().map_or_else(|refusal| refusal.code.as_str(), |_| "OK");
     shared.tell(&event(arrival, Stage::Decided, code, verdict.flow_ids.first().copied()));
     verdict
 }

@@ -76,12 +76,7 @@ impl Ledger {
     /// Changes the entry of a request, if that request was a `CreateBackup`.
     pub(crate) fn amend(&mut self, request_id: &str, change: impl FnOnce(&mut Entry)) {
         // From the end: the entry that is amended is among the last that came.
-        if let Some(entry) = self
-            .entries
-            .iter_mut()
-            .rev()
-            .find(|entry| entry.request_id == request_id)
-        {
+        if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.request_id == request_id) {
             change(entry);
         }
     }

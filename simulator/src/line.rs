@@ -103,14 +103,7 @@ pub(crate) struct Pieces {
 
 impl Pieces {
     pub(crate) fn new(left: VecDeque<Bytes>, length: usize, pace: Duration, line: Arc<Line>, receipt: Receipt) -> Self {
-        Self {
-            left,
-            owed: length,
-            pace,
-            pause: None,
-            line,
-            receipt: Some(receipt),
-        }
+        Self { left, owed: length, pace, pause: None, line, receipt: Some(receipt) }
     }
 }
 

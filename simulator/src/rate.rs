@@ -31,11 +31,8 @@ mod tests {
 
     #[test]
     fn the_limit_holds_within_a_second_and_for_each_action_alone() {
-        let caller = |action: &str| Caller {
-            action: action.to_owned(),
-            secret_id: "id".to_owned(),
-            region: "r".to_owned(),
-        };
+        let caller =
+            |action: &str| Caller { action: action.to_owned(), secret_id: "id".to_owned(), region: "r".to_owned() };
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut rates = Rates::default();
         assert!(rates.admits(&caller("A"), 2, at(1)));

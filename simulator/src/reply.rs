@@ -59,34 +59,21 @@ pub(crate) fn dress(effect: &Effect, truth: Option<&Result<Fields, Refusal>>, ar
     let (answer, code) = match (effect, truth) {
         (Effect::DropBefore { reset }, _) => return (Reply::HangUp { reset: *reset }, "Dropped".to_owned()),
         (Effect::DropAfter { reset }, _) => return (Reply::HangUp { reset: *reset }, code_of(truth)),
-        (Effect::Status { status, body, .. }, _) => (
-            Answer::whole(*status, "text/plain", body.clone().into_bytes()),
-            format!("HTTP {status}"),
-        ),
+        (Effect::Status { status, body, .. }, _) => {
+            (Answer::whole(*status, "text/plain", body.clone().into_bytes()), format!("HTTP {status}"))
+        }
         (Effect::Garbage { .. }, _) => {
             let page = "<!DOCTYPE html><html><body><h1>Welcome to nginx!</h1></body></html>\n";
-            (
-                Answer::whole(200, "text/html", page.as_bytes().to_vec()),
-                "Garbage".to_owned(),
-            )
+            (Answer::whole(200, "text/html", page.as_bytes().to_vec()), "Garbage".to_owned())
         }
         (Effect::Redirect { location, status }, _) => {
             let answer = Answer::whole(*status, "text/plain", Vec::new());
-            (
-                Answer {
-                    location: Some(location.clone()),
-                    ..answer
-                },
-                format!("HTTP {status}"),
-            )
+            (Answer { location: Some(location.clone()), ..answer }, format!("HTTP {status}"))
         }
         (Effect::Throttle, _) => refused(&throttled(&arrival.sketch.action, 0)),
         (Effect::Error { code, message, .. }, _) => refused(&Refusal::new(code, message)),
         (_, Some(Err(refusal))) => (alter_body(effect, failure(refusal, id)), refusal.code.clone()),
-        (_, Some(Ok(fields))) => (
-            alter_body(effect, success(alter_fields(effect, fields), id)),
-            "OK".to_owned(),
-        ),
+        (_, Some(Ok(fields))) => (alter_body(effect, success(alter_fields(effect, fields), id)), "OK".to_owned()),
         (_, None) => refused(&Refusal::new("InternalError", "The request was not carried out.")),
     };
     (Reply::Answer(answer), code)
@@ -118,40 +105,19 @@ fn alter_body(effect: &Effect, mut value: Value) -> Answer {
     if let Effect::Big { mebibytes } = effect
         && let Some(Value::Object(fields)) = value.get_mut("Response")
     {
-        fields.insert(
-            "Padding".to_owned(),
-            "x".repeat(mebibytes.saturating_mul(1024 * 1024)).into(),
-        );
+        fields.insert("Padding".to_owned(), "x".repeat(mebibytes.saturating_mul(1024 * 1024)).into());
     }
     let (text, answer) = (value.to_string(), Answer::json(&value));
     if let Effect::ContentType { value: kind } = effect {
-        return Answer {
-            content_type: kind.clone(),
-            ..answer
-        };
+        return Answer { content_type: kind.clone(), ..answer };
     }
     if *effect == Effect::HalfBody {
         let half = text.bytes().take(text.len() / 2).collect();
-        return Answer {
-            length: text.len(),
-            ..Answer::whole(200, JSON, half)
-        };
+        return Answer { length: text.len(), ..Answer::whole(200, JSON, half) };
     }
-    if let Effect::Drip {
-        bytes,
-        every_milliseconds,
-    } = effect
-    {
-        let pieces = text
-            .as_bytes()
-            .chunks((*bytes).max(1))
-            .map(Bytes::copy_from_slice)
-            .collect();
-        return Answer {
-            pieces,
-            pace: Duration::from_millis(*every_milliseconds),
-            ..answer
-        };
+    if let Effect::Drip { bytes, every_milliseconds } = effect {
+        let pieces = text.as_bytes().chunks((*bytes).max(1)).map(Bytes::copy_from_slice).collect();
+        return Answer { pieces, pace: Duration::from_millis(*every_milliseconds), ..answer };
     }
     answer
 }

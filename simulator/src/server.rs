@@ -57,18 +57,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| respond(request, Arc::clone(&line), Arc::clone(&shared)));
-    http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
 }
 
 /// An error closes the connection without an answer.
 async fn respond(request: Request<Incoming>, line: Arc<Line>, shared: Arc<Shared>) -> io::Result<Response<Pieces>> {
     let arrival = receive(request).await?;
     // A task of its own: this future is dropped when the client goes away, and what arrived must still take effect.
-    let (reply, code) = tokio::spawn(intake::take_in(Arc::clone(&shared), arrival.clone()))
-        .await
-        .map_err(io::Error::other)?;
+    let (reply, code) =
+        tokio::spawn(intake::take_in(Arc::clone(&shared), arrival.clone())).await.map_err(io::Error::other)?;
     let answer = match reply {
         Reply::Answer(answer) => answer,
         Reply::HangUp { reset } => {
@@ -100,11 +97,7 @@ async fn receive(request: Request<Incoming>) -> io::Result<Arrival> {
     Ok(Arrival {
         request_id: request_id()?,
         method: parts.method.to_string(),
-        target: parts
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str())
-            .to_owned(),
+        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
         sketch: Sketch::of(&parts.headers, &body),
         headers: parts.headers,
         body,
@@ -114,9 +107,7 @@ async fn receive(request: Request<Incoming>) -> io::Result<Arrival> {
 /// A random id in the shape of a UUID.
 fn request_id() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| io::Error::other("no randomness"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no randomness"))?;
     let mut text = String::with_capacity(36);
     for (position, byte) in bytes.iter().enumerate() {
         if [4, 6, 8, 10].contains(&position) {

@@ -37,11 +37,7 @@ pub struct Key {
 impl Key {
     /// A permanent key that may do everything.
     pub fn new(secret_id: &str, secret_key: &str) -> Self {
-        Self {
-            secret_id: secret_id.to_owned(),
-            secret_key: secret_key.to_owned(),
-            ..Self::default()
-        }
+        Self { secret_id: secret_id.to_owned(), secret_key: secret_key.to_owned(), ..Self::default() }
     }
 
     /// The key of the playground.
@@ -75,10 +71,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let unpackaged = Instance {
-            backup_model: "master_no_pkg".to_owned(),
-            ..Instance::new("mssql-sim00002")
-        };
+        let unpackaged = Instance { backup_model: "master_no_pkg".to_owned(), ..Instance::new("mssql-sim00002") };
         Self {
             listen: free_port,
             control: free_port,

@@ -46,11 +46,7 @@ impl Claim {
         let [secret_id, date, service, "tc3_request"] = scope.as_slice() else {
             return Err("Credential must read SecretId/Date/Service/tc3_request".to_owned());
         };
-        if signature.len() != 64
-            || !signature
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
+        if signature.len() != 64 || !signature.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err("Signature must be 64 lower-case hexadecimal digits".to_owned());
         }
         Ok(Self {
@@ -73,10 +69,7 @@ impl Claim {
     ) -> Result<bool, String> {
         let canonical = self.canonical_request(headers, body)?;
         let scope = format!("{}/{}/tc3_request", self.date, self.service);
-        let to_sign = format!(
-            "{ALGORITHM}\n{timestamp}\n{scope}\n{}",
-            sha256_hex(canonical.as_bytes())
-        );
+        let to_sign = format!("{ALGORITHM}\n{timestamp}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
         let day = mac(format!("TC3{secret_key}").as_bytes(), &self.date);
         let service = mac(day.as_ref(), &self.service);
         let signing = mac(service.as_ref(), "tc3_request");
@@ -103,10 +96,7 @@ impl Claim {
             Some("UNSIGNED-PAYLOAD") => sha256_hex(b"UNSIGNED-PAYLOAD"),
             _ => sha256_hex(body),
         };
-        Ok(format!(
-            "POST\n/\n\n{lines}\n{}\n{payload}",
-            self.signed_headers.join(";")
-        ))
+        Ok(format!("POST\n/\n\n{lines}\n{}\n{payload}", self.signed_headers.join(";")))
     }
 }
 
@@ -123,21 +113,13 @@ fn mac(key: &[u8], text: &str) -> hmac::Tag {
 
 fn sha256_hex(bytes: &[u8]) -> String {
     let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0'));
-    digest::digest(&digest::SHA256, bytes)
-        .as_ref()
-        .iter()
-        .flat_map(digits)
-        .collect()
+    digest::digest(&digest::SHA256, bytes).as_ref().iter().flat_map(digits).collect()
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
     hex.as_bytes()
         .chunks(2)
-        .filter_map(|pair| {
-            std::str::from_utf8(pair)
-                .ok()
-                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        })
+        .filter_map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
         .collect()
 }
 
@@ -159,9 +141,7 @@ mod tests {
 
     fn published(content_type: &str, host: &str, key: &str, timestamp: &str, body: &[u8]) -> bool {
         let claim = Claim::parse(PUBLISHED).unwrap();
-        claim
-            .is_made_by(key, timestamp, &headers(content_type, host), body)
-            .unwrap()
+        claim.is_made_by(key, timestamp, &headers(content_type, host), body).unwrap()
     }
 
     #[test]

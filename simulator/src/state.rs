@@ -53,16 +53,8 @@ impl State {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             switches: settings.switches.clone(),
-            keys: settings
-                .keys
-                .iter()
-                .map(|key| (key.secret_id.clone(), key.clone()))
-                .collect(),
-            instances: settings
-                .instances
-                .iter()
-                .map(|it| (it.id.clone(), it.clone()))
-                .collect(),
+            keys: settings.keys.iter().map(|key| (key.secret_id.clone(), key.clone())).collect(),
+            instances: settings.instances.iter().map(|it| (it.id.clone(), it.clone())).collect(),
             backups: Vec::new(),
             faults: Faults::default(),
             ledger: Ledger::default(),
@@ -81,10 +73,7 @@ impl State {
 
     /// The instance, if it exists in the caller's region and belongs to the caller.
     pub(crate) fn instance(&self, caller: &Caller, id: &str) -> Result<&Instance, Refusal> {
-        let found = self
-            .instances
-            .get(id)
-            .filter(|it| it.is_visible_to(&caller.secret_id, &caller.region));
+        let found = self.instances.get(id).filter(|it| it.is_visible_to(&caller.secret_id, &caller.region));
         found.ok_or_else(|| {
             Refusal::new(
                 "ResourceNotFound.InstanceNotFound",
@@ -94,19 +83,13 @@ impl State {
     }
 
     pub(crate) fn running_on<'a>(&'a self, instance: &'a str) -> impl Iterator<Item = &'a Backup> {
-        self.backups
-            .iter()
-            .filter(move |backup| backup.instance == instance && backup.is_running())
+        self.backups.iter().filter(move |backup| backup.instance == instance && backup.is_running())
     }
 
     /// The status that `DescribeDBInstances` shows.
     pub(crate) fn status_of(&self, instance: &Instance) -> i64 {
         let is_at_work = self.running_on(&instance.id).next().is_some();
-        if instance.status == RUNNING && is_at_work {
-            AT_WORK
-        } else {
-            instance.status
-        }
+        if instance.status == RUNNING && is_at_work { AT_WORK } else { instance.status }
     }
 
     /// Begins a backup, whatever else is running. None if there is no such instance.
@@ -116,10 +99,7 @@ impl State {
         let flow_id = 5_293 + i64::try_from(self.backups.len()).unwrap_or(0);
         let written = instance.offset().to_datetime(now).strftime("%Y%m%d%H%M%S");
         let name = plan.name.unwrap_or_else(|| format!("{}_{written}", instance.id));
-        let seconds = plan
-            .seconds
-            .or(instance.backup_seconds)
-            .or(self.switches.backup_seconds);
+        let seconds = plan.seconds.or(instance.backup_seconds).or(self.switches.backup_seconds);
         let due = seconds.map(|seconds| {
             let runs = SignedDuration::try_from(clock::seconds(seconds)).unwrap_or(SignedDuration::MAX);
             (clock::later(now, runs), instance.backups_end)
@@ -164,11 +144,7 @@ impl State {
     /// Ends a running backup now. False if there is none by this flow that still runs.
     pub(crate) fn finish(&mut self, flow_id: i64, end: End, size_kb: Option<u64>) -> bool {
         let now = self.now();
-        let Some(backup) = self
-            .backups
-            .iter_mut()
-            .find(|it| it.flow_id == flow_id && it.is_running())
-        else {
+        let Some(backup) = self.backups.iter_mut().find(|it| it.flow_id == flow_id && it.is_running()) else {
             return false;
         };
         backup.ended = Some((now, end));

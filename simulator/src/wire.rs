@@ -17,10 +17,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-        }
+        Self { code: code.into(), message: message.into() }
     }
 
     /// The service's own word for a value it does not take.
@@ -52,16 +49,12 @@ impl Body {
         let value: Value = serde_json::from_slice(bytes)
             .map_err(|error| Refusal::new("InvalidParameter", format!("The request body is not JSON: {error}")))?;
         let Value::Object(fields) = value else {
-            return Err(Refusal::new(
-                "InvalidParameter",
-                "The request body is not a JSON object.",
-            ));
+            return Err(Refusal::new("InvalidParameter", "The request body is not a JSON object."));
         };
         match fields.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(Refusal::new(
-                "UnknownParameter",
-                format!("The parameter `{name}` is not defined for this action."),
-            )),
+            Some(name) => {
+                Err(Refusal::new("UnknownParameter", format!("The parameter `{name}` is not defined for this action.")))
+            }
             None => Ok(Self(fields)),
         }
     }
@@ -80,20 +73,14 @@ impl Body {
 
     pub(crate) fn required_text(&self, name: &str) -> Result<&str, Refusal> {
         self.text(name)?.ok_or_else(|| {
-            Refusal::new(
-                "MissingParameter",
-                format!("The request is missing a required parameter `{name}`."),
-            )
+            Refusal::new("MissingParameter", format!("The request is missing a required parameter `{name}`."))
         })
     }
 
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Refusal> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(value) => value
-                .as_i64()
-                .map(Some)
-                .ok_or_else(|| mistyped(name, "an integer", value)),
+            Some(value) => value.as_i64().map(Some).ok_or_else(|| mistyped(name, "an integer", value)),
         }
     }
 
@@ -103,19 +90,14 @@ impl Body {
         if (low..=high).contains(&value) {
             return Ok(value);
         }
-        Err(Refusal::illegal(format!(
-            "{name} is {value}, and must be within [{low},{high}]."
-        )))
+        Err(Refusal::illegal(format!("{name} is {value}, and must be within [{low},{high}].")))
     }
 
     pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
-        let texts = value
-            .as_array()
-            .and_then(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect());
-        texts
-            .map(Some)
-            .ok_or_else(|| mistyped(name, "a list of strings", value))
+        let texts =
+            value.as_array().and_then(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect());
+        texts.map(Some).ok_or_else(|| mistyped(name, "a list of strings", value))
     }
 }
 
@@ -128,10 +110,7 @@ fn mistyped(name: &str, wanted: &str, found: &Value) -> Refusal {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    Refusal::new(
-        "InvalidParameter",
-        format!("The type of parameter `{name}` must be {wanted}, and is {found}."),
-    )
+    Refusal::new("InvalidParameter", format!("The type of parameter `{name}` must be {wanted}, and is {found}."))
 }
 
 #[cfg(test)]

@@ -30,10 +30,7 @@ pub(super) fn perform(
         flow_ids.extend(state.begin(plan.clone(), now));
     }
     let flow_id = flow_ids.first().copied().map_or(Value::Null, Value::from);
-    Ok(Done {
-        fields: Fields::from_iter([("FlowId".to_owned(), flow_id)]),
-        flow_ids,
-    })
+    Ok(Done { fields: Fields::from_iter([("FlowId".to_owned(), flow_id)]), flow_ids })
 }
 
 /// What the request asks for, with every value legal and everything it names existing.
@@ -52,24 +49,13 @@ fn plan(state: &State, caller: &Caller, body: &Body) -> Result<Plan, Refusal> {
         (_, Some(named)) => check_databases(state, instance, named)?,
     };
     if databases.is_empty() {
-        return Err(Refusal::new(
-            "ResourceNotFound.DBNotFound",
-            "The instance has no user database.",
-        ));
+        return Err(Refusal::new("ResourceNotFound.DBNotFound", "The instance has no user database."));
     }
     if let Some(bad) = databases.iter().find(|name| instance.bad_databases.contains(name)) {
         let text = format!("The status of the database {bad} does not allow this.\nPlease try again later.");
         return Err(Refusal::new("ResourceUnavailable.DBInvalidStatus", text));
     }
-    Ok(Plan {
-        instance: id.to_owned(),
-        name,
-        strategy,
-        databases,
-        storage_strategy,
-        way: 1,
-        seconds: None,
-    })
+    Ok(Plan { instance: id.to_owned(), name, strategy, databases, storage_strategy, way: 1, seconds: None })
 }
 
 fn check_databases(state: &State, instance: &Instance, named: Vec<String>) -> Result<Vec<String>, Refusal> {
@@ -77,11 +63,7 @@ fn check_databases(state: &State, instance: &Instance, named: Vec<String>) -> Re
         return Err(Refusal::illegal("DBNames must not be empty."));
     }
     if named.len() > state.switches.max_databases {
-        let text = format!(
-            "{} databases, at most {} are allowed.",
-            named.len(),
-            state.switches.max_databases
-        );
+        let text = format!("{} databases, at most {} are allowed.", named.len(), state.switches.max_databases);
         return Err(Refusal::new("LimitExceeded.TooManyDB", text));
     }
     if named.iter().collect::<BTreeSet<_>>().len() != named.len() {
@@ -105,12 +87,7 @@ fn check_name(state: &State, plan: &Plan) -> Result<(), Refusal> {
     if name.is_empty() || name.len() > 128 || !name.bytes().all(is_legal) {
         return refuse("The backup name must be 1 to 128 letters, digits and underscores.");
     }
-    let is_taken = || {
-        state
-            .backups
-            .iter()
-            .any(|it| it.instance == plan.instance && it.name == name)
-    };
+    let is_taken = || state.backups.iter().any(|it| it.instance == plan.instance && it.name == name);
     if !state.switches.repeated_names && is_taken() {
         return refuse("The backup name is already in use.");
     }
@@ -131,10 +108,7 @@ fn check_busy(state: &State, instance: &Instance, plan: &Plan) -> Result<(), Ref
         others += 1;
         let collides = other.databases.iter().any(|name| plan.databases.contains(name));
         if collides || other.strategy == 0 || plan.strategy == 0 || others >= instance.parallel {
-            let text = format!(
-                "The instance {} is running another backup task.\nPlease try again later.",
-                instance.id
-            );
+            let text = format!("The instance {} is running another backup task.\nPlease try again later.", instance.id);
             return Err(Refusal::new(&state.switches.busy_code, text));
         }
     }

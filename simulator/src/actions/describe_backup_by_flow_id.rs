@@ -11,18 +11,14 @@ pub(super) fn perform(state: &State, caller: &Caller, body: &[u8]) -> Result<Fie
     let id = body.required_text("InstanceId")?;
     let flow = body.required_text("FlowId")?;
     let instance = state.instance(caller, id)?;
-    let flow_id: i64 = flow
-        .parse()
-        .map_err(|_| Refusal::illegal(format!("FlowId is `{flow}`, and must be a number in a string.")))?;
+    let flow_id: i64 =
+        flow.parse().map_err(|_| Refusal::illegal(format!("FlowId is `{flow}`, and must be a number in a string.")))?;
     let backup = state
         .backups
         .iter()
         .find(|backup| backup.flow_id == flow_id && backup.instance == instance.id && !backup.hidden)
         .ok_or_else(|| {
-            Refusal::new(
-                "ResourceNotFound.BackupNotFound",
-                format!("The backup of the flow {flow} was not found."),
-            )
+            Refusal::new("ResourceNotFound.BackupNotFound", format!("The backup of the flow {flow} was not found."))
         })?;
     // Of an unpackaged backup only the first file is shown.
     let row = Row::files(backup, instance, &state.switches).into_iter().next();

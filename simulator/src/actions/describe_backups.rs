@@ -92,10 +92,7 @@ fn query(body: &Body, instance: &Instance, switches: &Switches) -> Result<Query,
         Some(_) => body.integer_within(name, 0, 0, high).map(Some),
     };
     let format = body.text("BackupFormat")?.map(str::to_owned);
-    if format
-        .as_deref()
-        .is_some_and(|format| !["pkg", "single"].contains(&format))
-    {
+    if format.as_deref().is_some_and(|format| !["pkg", "single"].contains(&format)) {
         return Err(Refusal::illegal("BackupFormat must be pkg or single."));
     }
     let absent_way = match switches.absent_backup_way {
@@ -125,9 +122,7 @@ fn check_window(query: &Query, switches: &Switches) -> Result<(), Refusal> {
     if query.to < query.from {
         return Err(Refusal::illegal("EndTime lies before StartTime."));
     }
-    let longest = switches
-        .max_window_days
-        .map(|days| SignedDuration::from_hours(i64::from(days) * 24));
+    let longest = switches.max_window_days.map(|days| SignedDuration::from_hours(i64::from(days) * 24));
     match longest {
         Some(longest) if query.to.duration_since(query.from) > longest => {
             Err(Refusal::illegal("The time between StartTime and EndTime is too long."))
@@ -155,10 +150,7 @@ impl Query {
             && self.strategy.is_none_or(|strategy| strategy == row.strategy)
             && self.way.is_none_or(|way| way == row.way)
             && self.id.is_none_or(|id| u64::try_from(id) == Ok(row.id))
-            && self
-                .database
-                .as_ref()
-                .is_none_or(|database| row.databases.contains(database))
+            && self.database.as_ref().is_none_or(|database| row.databases.contains(database))
             && self.format.as_deref().is_none_or(|format| format == row.format)
             && self.storage_strategy == row.storage_strategy
     }

@@ -20,16 +20,7 @@ const SIMULATED: [&str; 9] = [
     "InstanceType",
 ];
 /// Filters that the real action has besides. A filter that was silently ignored would be worse than one refused.
-const REFUSED: [&str; 8] = [
-    "ProjectId",
-    "PayMode",
-    "VpcId",
-    "SubnetId",
-    "VipSet",
-    "VersionSet",
-    "TagKeys",
-    "UidSet",
-];
+const REFUSED: [&str; 8] = ["ProjectId", "PayMode", "VpcId", "SubnetId", "VipSet", "VersionSet", "TagKeys", "UidSet"];
 
 pub(super) fn perform(state: &State, caller: &Caller, body: &[u8]) -> Result<Fields, Refusal> {
     let known: Vec<&str> = SIMULATED.into_iter().chain(REFUSED).collect();
@@ -52,11 +43,7 @@ pub(super) fn perform(state: &State, caller: &Caller, body: &[u8]) -> Result<Fie
         .values()
         .filter(|it| it.is_visible_to(&caller.secret_id, &caller.region))
         .filter(|it| ids.as_ref().is_none_or(|ids| ids.is_empty() || ids.contains(&it.id)))
-        .filter(|it| {
-            names
-                .as_ref()
-                .is_none_or(|names| names.iter().any(|name| it.id.contains(name)))
-        })
+        .filter(|it| names.as_ref().is_none_or(|names| names.iter().any(|name| it.id.contains(name))))
         .filter(|it| key.is_none_or(|key| it.id.contains(key)))
         .filter(|it| zone.is_none_or(|zone| zone == zone_of(it)))
         .filter(|_| kind.is_none_or(|kind| kind == "HA"))
@@ -65,10 +52,7 @@ pub(super) fn perform(state: &State, caller: &Caller, body: &[u8]) -> Result<Fie
         .collect();
     Ok(Fields::from_iter([
         ("TotalCount".to_owned(), selected.len().into()),
-        (
-            "DBInstances".to_owned(),
-            page(selected, limit, offset, is_page_number).into(),
-        ),
+        ("DBInstances".to_owned(), page(selected, limit, offset, is_page_number).into()),
     ]))
 }
 

@@ -49,11 +49,7 @@ impl Row {
             started: backup.started,
             ended: backup.ended.map(|(at, _)| at),
             status: backup.status(),
-            file_name: if has_file {
-                package_name(backup, instance)
-            } else {
-                String::new()
-            },
+            file_name: if has_file { package_name(backup, instance) } else { String::new() },
             size_kb: if has_file { backup.size_kb } else { 0 },
             group_id: backup.group_id(),
             region: instance.region.clone(),

@@ -45,9 +45,7 @@ impl Call {
         Self {
             secret_id: PLAYGROUND_SECRET_ID.to_owned(),
             secret_key: PLAYGROUND_SECRET_KEY.to_owned(),
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             signed: "content-type;host".to_owned(),
             timestamp,
             date: None,
@@ -79,19 +77,13 @@ impl Call {
     }
 
     pub(crate) fn authorization(&self) -> String {
-        let date = self.date.clone().unwrap_or_else(|| {
-            jiff::Timestamp::from_second(self.timestamp)
-                .unwrap()
-                .strftime("%Y-%m-%d")
-                .to_string()
-        });
+        let date = self
+            .date
+            .clone()
+            .unwrap_or_else(|| jiff::Timestamp::from_second(self.timestamp).unwrap().strftime("%Y-%m-%d").to_string());
         let mut lines = String::new();
         for name in self.signed.split(';') {
-            let value = self
-                .headers
-                .iter()
-                .find(|(other, _)| other.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value);
+            let value = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
             lines += &format!("{name}:{}\n", value.cloned().unwrap_or_default().to_lowercase());
         }
         let canonical = format!("POST\n/\n\n{lines}\n{}\n{}", self.signed, sha256(&self.body));
@@ -103,10 +95,7 @@ impl Call {
         }
         let signature = hex(&mac(&key, &text));
         let id = &self.secret_id;
-        format!(
-            "TC3-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={}, Signature={signature}",
-            self.signed
-        )
+        format!("TC3-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={}, Signature={signature}", self.signed)
     }
 
     /// The bytes of the request.
@@ -141,10 +130,7 @@ impl Call {
 
     /// The error code of the answer; `OK` without one.
     pub(crate) fn code(&self, cloud: &Cloud) -> String {
-        self.response(cloud)["Error"]["Code"]
-            .as_str()
-            .unwrap_or("OK")
-            .to_owned()
+        self.response(cloud)["Error"]["Code"].as_str().unwrap_or("OK").to_owned()
     }
 }
 
@@ -158,9 +144,7 @@ pub(crate) struct Response {
 impl Response {
     pub(crate) fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map_or("", |(_, value)| value)
+        lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 }
 
@@ -175,20 +159,10 @@ pub(crate) fn read_response(mut stream: impl Read) -> io::Result<Response> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .ok_or_else(|| io::Error::other("no answer"))?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no answer"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
-    let response = Response {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    };
-    if response
-        .header("content-length")
-        .parse::<usize>()
-        .is_ok_and(|promised| promised != body.len())
-    {
+    let response = Response { status, head: head.to_owned(), body: body.to_owned() };
+    if response.header("content-length").parse::<usize>().is_ok_and(|promised| promised != body.len()) {
         return Err(io::Error::other(format!("cut off: {body}")));
     }
     Ok(response)
@@ -196,26 +170,13 @@ pub(crate) fn read_response(mut stream: impl Read) -> io::Result<Response> {
 
 /// A cloud in which nothing happens by itself: no rates, no lag, backups end by hand.
 pub(crate) async fn cloud() -> Cloud {
-    let switches = Switches {
-        enforce_rates: false,
-        listing_lag_seconds: 0.0,
-        backup_seconds: None,
-        ..Switches::default()
-    };
+    let switches =
+        Switches { enforce_rates: false, listing_lag_seconds: 0.0, backup_seconds: None, ..Switches::default() };
     let instances = vec![
         Instance::new(INSTANCE),
-        Instance {
-            backup_model: "slave_no_pkg".to_owned(),
-            ..Instance::new(UNPACKAGED)
-        },
+        Instance { backup_model: "slave_no_pkg".to_owned(), ..Instance::new(UNPACKAGED) },
     ];
-    Cloud::start(Settings {
-        switches,
-        instances,
-        ..Settings::default()
-    })
-    .await
-    .unwrap()
+    Cloud::start(Settings { switches, instances, ..Settings::default() }).await.unwrap()
 }
 
 /// `CreateBackup` of some databases.
@@ -241,17 +202,11 @@ pub(crate) fn list(cloud: &Cloud, instance: &str, more: &Value) -> Call {
 
 /// `DescribeBackupByFlowId`.
 pub(crate) fn follow(cloud: &Cloud, instance: &str, flow_id: i64) -> Call {
-    Call::new(
-        cloud,
-        "DescribeBackupByFlowId",
-        &json!({ "InstanceId": instance, "FlowId": flow_id.to_string() }),
-    )
+    Call::new(cloud, "DescribeBackupByFlowId", &json!({ "InstanceId": instance, "FlowId": flow_id.to_string() }))
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
-        .as_ref()
-        .to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
 }
 
 fn sha256(text: &str) -> String {

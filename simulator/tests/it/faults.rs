@@ -32,17 +32,11 @@ async fn a_connection_is_dropped_before_or_after_acceptance() {
     for reset in [false, true] {
         let (cloud, got, entry) = suffer(Effect::DropBefore { reset }).await;
         assert_eq!(got.unwrap_err().kind() == std::io::ErrorKind::ConnectionReset, reset);
-        assert_eq!(
-            (entry.accepted, entry.delivered, entry.code.as_str()),
-            (false, false, "Dropped")
-        );
+        assert_eq!((entry.accepted, entry.delivered, entry.code.as_str()), (false, false, "Dropped"));
         assert!(cloud.backups().is_empty());
         let (cloud, got, entry) = suffer(Effect::DropAfter { reset }).await;
         assert_eq!(got.unwrap_err().kind() == std::io::ErrorKind::ConnectionReset, reset);
-        assert_eq!(
-            (entry.accepted, entry.delivered, entry.code.as_str()),
-            (true, false, "OK")
-        );
+        assert_eq!((entry.accepted, entry.delivered, entry.code.as_str()), (true, false, "OK"));
         assert_eq!(entry.flow_ids, [cloud.backups()[0].flow_id]);
     }
 }
@@ -50,33 +44,19 @@ async fn a_connection_is_dropped_before_or_after_acceptance() {
 #[tokio::test]
 async fn an_answer_that_is_none_may_hide_an_accepted_call() {
     for accept in [false, true] {
-        let status = Effect::Status {
-            status: 502,
-            body: "bad gateway".to_owned(),
-            accept,
-        };
+        let status = Effect::Status { status: 502, body: "bad gateway".to_owned(), accept };
         let (_, got, entry) = suffer(status).await;
         let got = got.unwrap();
-        assert_eq!(
-            (got.status, got.body.as_str(), entry.accepted),
-            (502, "bad gateway", accept)
-        );
+        assert_eq!((got.status, got.body.as_str(), entry.accepted), (502, "bad gateway", accept));
         assert_eq!((entry.code.as_str(), entry.delivered), ("HTTP 502", true));
         let (_, got, entry) = suffer(Effect::Garbage { accept }).await;
         let got = got.unwrap();
         assert!(got.status == 200 && got.body.starts_with("<!DOCTYPE html>"));
         assert_eq!((entry.accepted, got.header("content-type")), (accept, "text/html"));
-        let error = Effect::Error {
-            code: "InternalError".to_owned(),
-            message: "m".to_owned(),
-            accept,
-        };
+        let error = Effect::Error { code: "InternalError".to_owned(), message: "m".to_owned(), accept };
         let (_, got, entry) = suffer(error).await;
         let got: Value = serde_json::from_str(&got.unwrap().body).unwrap();
-        assert_eq!(
-            (got["Response"]["Error"]["Code"].as_str(), entry.accepted),
-            (Some("InternalError"), accept)
-        );
+        assert_eq!((got["Response"]["Error"]["Code"].as_str(), entry.accepted), (Some("InternalError"), accept));
         assert_eq!(entry.code, "InternalError");
     }
     let (_, got, entry) = suffer(Effect::HalfBody).await;
@@ -87,17 +67,8 @@ async fn an_answer_that_is_none_may_hide_an_accepted_call() {
 
 #[tokio::test]
 async fn an_answer_may_come_strangely_and_be_true() {
-    let kind = Effect::ContentType {
-        value: "application/json; charset=utf-8".to_owned(),
-    };
-    for effect in [
-        kind,
-        Effect::Drip {
-            bytes: 16,
-            every_milliseconds: 20,
-        },
-        Effect::Big { mebibytes: 2 },
-    ] {
+    let kind = Effect::ContentType { value: "application/json; charset=utf-8".to_owned() };
+    for effect in [kind, Effect::Drip { bytes: 16, every_milliseconds: 20 }, Effect::Big { mebibytes: 2 }] {
         let start = Instant::now();
         let (_, got, entry) = suffer(effect.clone()).await;
         let got = got.unwrap();
@@ -119,21 +90,10 @@ async fn a_throttled_or_redirected_request_takes_no_effect() {
     let (cloud, got, entry) = suffer(Effect::Throttle).await;
     assert!(got.unwrap().body.contains("RequestLimitExceeded"));
     assert_eq!((entry.accepted, entry.code.as_str()), (false, "RequestLimitExceeded"));
-    assert_eq!(
-        create_all(&cloud, INSTANCE, "n").code(&cloud),
-        "OK",
-        "one hit and no more"
-    );
-    let (_, got, entry) = suffer(Effect::Redirect {
-        location: "/elsewhere".to_owned(),
-        status: 307,
-    })
-    .await;
+    assert_eq!(create_all(&cloud, INSTANCE, "n").code(&cloud), "OK", "one hit and no more");
+    let (_, got, entry) = suffer(Effect::Redirect { location: "/elsewhere".to_owned(), status: 307 }).await;
     let got = got.unwrap();
-    assert_eq!(
-        (got.status, got.header("location"), entry.accepted),
-        (307, "/elsewhere", false)
-    );
+    assert_eq!((got.status, got.header("location"), entry.accepted), (307, "/elsewhere", false));
 }
 
 #[tokio::test]
@@ -147,10 +107,7 @@ async fn the_flow_id_of_an_answer_can_be_anything() {
         (answer(&[], json!({}), &["FlowId"]), Value::Null),
         (answer(&[], json!({"FlowId": 0}), &[]), json!(0)),
         (answer(&[], json!({"FlowId": -5}), &[]), json!(-5)),
-        (
-            answer(&[], json!({"FlowId": 9_223_372_036_854_775_808_u64}), &[]),
-            json!(9_223_372_036_854_775_808_u64),
-        ),
+        (answer(&[], json!({"FlowId": 9_223_372_036_854_775_808_u64}), &[]), json!(9_223_372_036_854_775_808_u64)),
         (answer(&["FlowId"], json!({"Surprise": [1]}), &[]), json!("5293")),
     ] {
         let (_, got, entry) = suffer(effect).await;
@@ -172,14 +129,7 @@ async fn one_request_can_be_executed_twice() {
 #[tokio::test]
 async fn a_held_request_is_accepted_after_its_client_is_gone() {
     let cloud = cloud().await;
-    cloud.add_fault(Rule::new(
-        "CreateBackup",
-        Effect::Hold {
-            seconds: 0.5,
-            verify: Verify::Arrival,
-            hang_up: false,
-        },
-    ));
+    cloud.add_fault(Rule::new("CreateBackup", Effect::Hold { seconds: 0.5, verify: Verify::Arrival, hang_up: false }));
     let mut stream = connect(cloud.url()).unwrap();
     stream.write_all(&create_all(&cloud, INSTANCE, "n").bytes()).unwrap();
     eventually("the request arrives", || !cloud.ledger().is_empty());
@@ -196,18 +146,8 @@ async fn a_held_request_is_accepted_after_its_client_is_gone() {
 async fn a_held_request_is_verified_when_it_arrives_or_when_it_is_accepted() {
     for (verify, accepted) in [(Verify::Arrival, true), (Verify::Acceptance, false)] {
         let cloud = cloud().await;
-        cloud.add_fault(Rule::new(
-            "CreateBackup",
-            Effect::Hold {
-                seconds: 0.4,
-                verify,
-                hang_up: true,
-            },
-        ));
-        assert!(
-            create_all(&cloud, INSTANCE, "n").send(&cloud).is_err(),
-            "the connection ends at once"
-        );
+        cloud.add_fault(Rule::new("CreateBackup", Effect::Hold { seconds: 0.4, verify, hang_up: true }));
+        assert!(create_all(&cloud, INSTANCE, "n").send(&cloud).is_err(), "the connection ends at once");
         // Meanwhile the signature runs out.
         cloud.switch(|switches| switches.clock_offset_seconds = 1_000);
         eventually("the request is decided", || !cloud.ledger()[0].code.is_empty());
@@ -218,13 +158,7 @@ async fn a_held_request_is_verified_when_it_arrives_or_when_it_is_accepted() {
 #[tokio::test]
 async fn a_rule_hits_only_what_it_names() {
     let cloud = cloud().await;
-    cloud.add_fault(
-        Rule::new("CreateBackup", Effect::Throttle)
-            .instance(INSTANCE)
-            .name("_1")
-            .skip(1)
-            .times(2),
-    );
+    cloud.add_fault(Rule::new("CreateBackup", Effect::Throttle).instance(INSTANCE).name("_1").skip(1).times(2));
     let code = |instance: &str, name: &str| create_all(&cloud, instance, name).code(&cloud);
     cloud.switch(|switches| switches.backup_seconds = Some(0.0));
     assert_eq!(code(INSTANCE, "a_1"), "OK");
@@ -260,25 +194,13 @@ async fn a_listener_hears_of_each_position_while_the_request_stands_still_there(
     let (for_listener, seen) = (cloud.clone(), Arc::clone(&heard));
     cloud.on_event(move |event| {
         let delivered = for_listener.ledger()[0].delivered;
-        seen.lock()
-            .unwrap()
-            .push((event.clone(), for_listener.backups().len(), delivered));
+        seen.lock().unwrap().push((event.clone(), for_listener.backups().len(), delivered));
     });
     assert_eq!(create_all(&cloud, INSTANCE, "n").code(&cloud), "OK");
     eventually("the answer is noted", || heard.lock().unwrap().len() == 3);
     let heard = heard.lock().unwrap();
-    let told: Vec<_> = heard
-        .iter()
-        .map(|(event, backups, sent)| (event.stage, *backups, *sent))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            (Stage::Received, 0, false),
-            (Stage::Decided, 1, false),
-            (Stage::Answered, 1, true)
-        ]
-    );
+    let told: Vec<_> = heard.iter().map(|(event, backups, sent)| (event.stage, *backups, *sent)).collect();
+    assert_eq!(told, [(Stage::Received, 0, false), (Stage::Decided, 1, false), (Stage::Answered, 1, true)]);
     assert_eq!((heard[1].0.code.as_str(), heard[1].0.flow_id), ("OK", Some(5293)));
     assert_eq!(heard[2].0.name, "n");
 }

@@ -9,9 +9,7 @@ use crate::client::{INSTANCE, UNPACKAGED, cloud, create, create_all, follow, lis
 
 /// A finished backup of one database; yields its flow.
 fn done(cloud: &Cloud, name: &str) -> i64 {
-    let flow = create(cloud, INSTANCE, name, &["orders"]).response(cloud)["FlowId"]
-        .as_i64()
-        .unwrap();
+    let flow = create(cloud, INSTANCE, name, &["orders"]).response(cloud)["FlowId"].as_i64().unwrap();
     assert!(cloud.finish(flow, End::Success));
     flow
 }
@@ -19,26 +17,19 @@ fn done(cloud: &Cloud, name: &str) -> i64 {
 fn names(cloud: &Cloud, more: &Value) -> Vec<String> {
     let answer = list(cloud, INSTANCE, more).response(cloud);
     let rows = answer["Backups"].as_array().unwrap_or_else(|| panic!("{answer}"));
-    rows.iter()
-        .map(|row| row["BackupName"].as_str().unwrap().to_owned())
-        .collect()
+    rows.iter().map(|row| row["BackupName"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
 async fn a_running_backup_has_no_end_and_a_finished_one_has_everything() {
     let cloud = cloud().await;
-    let flow = create_all(&cloud, INSTANCE, "whole").response(&cloud)["FlowId"]
-        .as_i64()
-        .unwrap();
+    let flow = create_all(&cloud, INSTANCE, "whole").response(&cloud)["FlowId"].as_i64().unwrap();
     let row = list(&cloud, INSTANCE, &json!({})).response(&cloud)["Backups"][0].clone();
     let by_flow = follow(&cloud, INSTANCE, flow).response(&cloud);
     for shown in [&row, &by_flow] {
         assert_eq!(shown["Status"], 0);
         assert_eq!(shown["EndTime"], "0000-00-00 00:00:00");
-        assert_eq!(
-            (&shown["Id"], &shown["FileName"], &shown["Size"]),
-            (&json!(0), &json!(""), &json!(0))
-        );
+        assert_eq!((&shown["Id"], &shown["FileName"], &shown["Size"]), (&json!(0), &json!(""), &json!(0)));
         assert_eq!(shown["InternalAddr"], "");
         assert_eq!(shown["BackupName"], "whole");
     }
@@ -50,17 +41,8 @@ async fn a_running_backup_has_no_end_and_a_finished_one_has_everything() {
     let row = list(&cloud, INSTANCE, &json!({})).response(&cloud)["Backups"][0].clone();
     let by_flow = follow(&cloud, INSTANCE, flow).response(&cloud);
     for shown in [&row, &by_flow] {
-        assert_eq!(
-            (&shown["Status"], &shown["Strategy"], &shown["BackupWay"]),
-            (&json!(1), &json!(0), &json!(1))
-        );
-        assert!(
-            shown["FileName"]
-                .as_str()
-                .unwrap()
-                .starts_with("manual_instance_58001_"),
-            "{shown}"
-        );
+        assert_eq!((&shown["Status"], &shown["Strategy"], &shown["BackupWay"]), (&json!(1), &json!(0), &json!(1)));
+        assert!(shown["FileName"].as_str().unwrap().starts_with("manual_instance_58001_"), "{shown}");
         assert!(shown["Size"].as_u64().unwrap() > 0 && shown["Id"].as_u64().unwrap() > u64::from(u32::MAX));
         assert!(shown["ExternalAddr"].as_str().unwrap().contains(DOWNLOAD_SECRET));
     }
@@ -69,17 +51,12 @@ async fn a_running_backup_has_no_end_and_a_finished_one_has_everything() {
 #[tokio::test]
 async fn an_unpackaged_backup_is_one_row_or_one_for_each_file() {
     let cloud = cloud().await;
-    let flow = create(&cloud, UNPACKAGED, "two", &["orders", "stock"]).response(&cloud)["FlowId"]
-        .as_i64()
-        .unwrap();
+    let flow = create(&cloud, UNPACKAGED, "two", &["orders", "stock"]).response(&cloud)["FlowId"].as_i64().unwrap();
     cloud.finish(flow, End::Success);
     let grouped = list(&cloud, UNPACKAGED, &json!({"Group": 1})).response(&cloud);
     assert_eq!(grouped["TotalCount"], 1);
     let row = &grouped["Backups"][0];
-    assert_eq!(
-        (&row["Id"], &row["FileName"], &row["BackupFormat"]),
-        (&json!(0), &json!(""), &json!("single"))
-    );
+    assert_eq!((&row["Id"], &row["FileName"], &row["BackupFormat"]), (&json!(0), &json!(""), &json!("single")));
     assert_ne!(row["GroupId"], "");
     let flat = list(&cloud, UNPACKAGED, &json!({"Group": 0})).response(&cloud);
     assert_eq!(flat["TotalCount"], 2);
@@ -87,10 +64,7 @@ async fn an_unpackaged_backup_is_one_row_or_one_for_each_file() {
     assert_eq!(by_flow["GroupId"], row["GroupId"]);
     assert_eq!(by_flow["DBs"], json!(["orders"]));
     let format = |format: &str| list(&cloud, UNPACKAGED, &json!({"BackupFormat": format})).response(&cloud);
-    assert_eq!(
-        (&format("single")["TotalCount"], &format("pkg")["TotalCount"]),
-        (&json!(2), &json!(0))
-    );
+    assert_eq!((&format("single")["TotalCount"], &format("pkg")["TotalCount"]), (&json!(2), &json!(0)));
 }
 
 #[tokio::test]
@@ -140,25 +114,12 @@ async fn a_query_out_of_bounds_is_refused() {
         json!({"StartTime": "2020-01-01T00:00:00Z"}),
         json!({"StartTime": "2099-01-02 00:00:00"}),
     ] {
-        assert_eq!(
-            list(&cloud, INSTANCE, &more).code(&cloud),
-            "InvalidParameter.InputIllegal",
-            "{more}"
-        );
+        assert_eq!(list(&cloud, INSTANCE, &more).code(&cloud), "InvalidParameter.InputIllegal", "{more}");
     }
-    assert_eq!(
-        list(&cloud, INSTANCE, &json!({"Limit": "20"})).code(&cloud),
-        "InvalidParameter"
-    );
-    assert_eq!(
-        list(&cloud, INSTANCE, &json!({"FlowId": 1})).code(&cloud),
-        "UnknownParameter"
-    );
+    assert_eq!(list(&cloud, INSTANCE, &json!({"Limit": "20"})).code(&cloud), "InvalidParameter");
+    assert_eq!(list(&cloud, INSTANCE, &json!({"FlowId": 1})).code(&cloud), "UnknownParameter");
     cloud.switch(|switches| switches.max_window_days = Some(30));
-    assert_eq!(
-        list(&cloud, INSTANCE, &json!({})).code(&cloud),
-        "InvalidParameter.InputIllegal"
-    );
+    assert_eq!(list(&cloud, INSTANCE, &json!({})).code(&cloud), "InvalidParameter.InputIllegal");
     let missing = crate::client::Call::new(&cloud, "DescribeBackups", &json!({"InstanceId": INSTANCE}));
     assert_eq!(missing.code(&cloud), "MissingParameter");
 }
@@ -174,10 +135,7 @@ async fn offset_is_a_page_or_a_row() {
     assert_eq!(names(&cloud, &json!({"Limit": 2, "Offset": 2})), ["a"]);
     cloud.switch(|switches| switches.offset_meaning = OffsetMeaning::Row);
     assert_eq!(names(&cloud, &json!({"Limit": 2, "Offset": 1})), ["d", "c"]);
-    assert_eq!(
-        list(&cloud, INSTANCE, &json!({"Limit": 2, "Offset": 9})).response(&cloud)["TotalCount"],
-        5
-    );
+    assert_eq!(list(&cloud, INSTANCE, &json!({"Limit": 2, "Offset": 9})).response(&cloud)["TotalCount"], 5);
 }
 
 #[tokio::test]
@@ -192,31 +150,13 @@ async fn a_running_row_may_lag_show_defaults_have_no_name_or_be_absent() {
 
     cloud.switch(|switches| switches.listing_lag_seconds = 3_600.0);
     assert!(names(&cloud, &manual).is_empty());
-    assert_eq!(
-        follow(&cloud, INSTANCE, flow).code(&cloud),
-        "OK",
-        "the lag is the listing's alone"
-    );
+    assert_eq!(follow(&cloud, INSTANCE, flow).code(&cloud), "OK", "the lag is the listing's alone");
     cloud.switch(|switches| switches.listing_lag_seconds = 0.0);
 
-    cloud.switch(|switches| {
-        switches.running_rows = RunningRows {
-            defaults: true,
-            nameless: true,
-            unlisted: false,
-        }
-    });
+    cloud.switch(|switches| switches.running_rows = RunningRows { defaults: true, nameless: true, unlisted: false });
     assert!(names(&cloud, &manual).is_empty());
-    assert_eq!(
-        names(&cloud, &json!({"BackupWay": 0, "StorageStrategy": 0, "Strategy": 0})),
-        [""]
-    );
-    cloud.switch(|switches| {
-        switches.running_rows = RunningRows {
-            unlisted: true,
-            ..RunningRows::default()
-        }
-    });
+    assert_eq!(names(&cloud, &json!({"BackupWay": 0, "StorageStrategy": 0, "Strategy": 0})), [""]);
+    cloud.switch(|switches| switches.running_rows = RunningRows { unlisted: true, ..RunningRows::default() });
     assert!(names(&cloud, &manual).is_empty());
     cloud.finish(flow, End::Success);
     assert_eq!(names(&cloud, &manual), ["n"]);
@@ -236,10 +176,7 @@ async fn times_are_written_and_read_in_the_zone_that_is_set() {
     assert_eq!(follow(&cloud, INSTANCE, flow).response(&cloud)["StartTime"], written(8));
     assert_eq!(names(&cloud, &exactly(8)), ["n"], "both ends are inclusive");
     cloud.switch(|switches| switches.strings_zone = StringsZone::Instance);
-    assert_eq!(
-        follow(&cloud, INSTANCE, flow).response(&cloud)["StartTime"],
-        written(-5)
-    );
+    assert_eq!(follow(&cloud, INSTANCE, flow).response(&cloud)["StartTime"], written(-5));
     assert!(names(&cloud, &exactly(8)).is_empty());
     assert_eq!(names(&cloud, &exactly(-5)), ["n"]);
 
@@ -256,17 +193,12 @@ async fn backups_end_by_the_clock_as_their_instance_says() {
     let cloud = cloud().await;
     cloud.switch(|switches| switches.backup_seconds = Some(60.0));
     cloud.change_instance(INSTANCE, |it| it.backups_end = End::Failed);
-    let flow = create_all(&cloud, INSTANCE, "n").response(&cloud)["FlowId"]
-        .as_i64()
-        .unwrap();
+    let flow = create_all(&cloud, INSTANCE, "n").response(&cloud)["FlowId"].as_i64().unwrap();
     cloud.switch(|switches| switches.clock_offset_seconds = 59);
     assert_eq!(follow(&cloud, INSTANCE, flow).response(&cloud)["Status"], 0);
     cloud.switch(|switches| switches.clock_offset_seconds = 62);
     let answer = follow(&cloud, INSTANCE, flow).response(&cloud);
-    assert_eq!(
-        (&answer["Status"], &answer["Id"], &answer["InternalAddr"]),
-        (&json!(2), &json!(0), &json!(""))
-    );
+    assert_eq!((&answer["Status"], &answer["Id"], &answer["InternalAddr"]), (&json!(2), &json!(0), &json!("")));
     let backup = &cloud.backups()[0];
     assert_eq!(backup.ended.unwrap().0.duration_since(backup.started).as_secs(), 60);
 }

@@ -13,7 +13,10 @@
 )]
 
 mod client;
+mod control;
 mod faults;
 mod listing;
+mod program;
 mod refusals;
+mod sdk;
 mod signature;

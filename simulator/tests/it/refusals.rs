@@ -38,10 +38,7 @@ async fn an_illegal_wish_is_refused_and_begins_nothing() {
     assert_eq!(asked(&cloud, &json!({})), "InvalidParameter.InputIllegal");
     assert!(cloud.backups().is_empty());
     assert!(cloud.ledger().iter().all(|entry| !entry.accepted && entry.delivered));
-    assert_eq!(
-        asked(&cloud, &json!({"InstanceId": INSTANCE, "BackupName": "x".repeat(128)})),
-        "OK"
-    );
+    assert_eq!(asked(&cloud, &json!({"InstanceId": INSTANCE, "BackupName": "x".repeat(128)})), "OK");
 }
 
 #[tokio::test]
@@ -84,10 +81,7 @@ async fn an_instance_at_its_nightly_backup_is_busy_with_the_code_that_is_set() {
 async fn an_instance_is_there_for_its_owner_in_its_region_only() {
     let cloud = cloud().await;
     cloud.put_key(Key::new("AKIDOTHER", "k"));
-    cloud.put_instance(Instance {
-        owners: vec!["AKIDOTHER".to_owned()],
-        ..Instance::new("mssql-other001")
-    });
+    cloud.put_instance(Instance { owners: vec!["AKIDOTHER".to_owned()], ..Instance::new("mssql-other001") });
     let call = create_all(&cloud, "mssql-other001", "n");
     assert_eq!(call.code(&cloud), "ResourceNotFound.InstanceNotFound");
     let owner = call.key("AKIDOTHER", "k");
@@ -97,16 +91,9 @@ async fn an_instance_is_there_for_its_owner_in_its_region_only() {
     cloud.change_instance("mssql-other001", |it| it.status = 4);
     assert_eq!(owner.code(&cloud), "ResourceUnavailable.InstanceStatusInvalid");
 
-    let look = Call::new(
-        &cloud,
-        "DescribeDBInstances",
-        &json!({"InstanceIdSet": ["mssql-other001"]}),
-    );
+    let look = Call::new(&cloud, "DescribeDBInstances", &json!({"InstanceIdSet": ["mssql-other001"]}));
     assert_eq!(look.response(&cloud)["TotalCount"], 0);
-    assert_eq!(
-        look.clone().key("AKIDOTHER", "k").response(&cloud)["DBInstances"][0]["Status"],
-        4
-    );
+    assert_eq!(look.clone().key("AKIDOTHER", "k").response(&cloud)["DBInstances"][0]["Status"], 4);
     cloud.remove_instance("mssql-other001");
     assert_eq!(owner.code(&cloud), "ResourceNotFound.InstanceNotFound");
 }
@@ -114,24 +101,15 @@ async fn an_instance_is_there_for_its_owner_in_its_region_only() {
 #[tokio::test]
 async fn a_key_may_only_what_it_may() {
     let cloud = cloud().await;
-    cloud.put_key(Key {
-        denied: vec!["CreateBackup".to_owned()],
-        ..Key::new("AKIDREADER", "k")
-    });
+    cloud.put_key(Key { denied: vec!["CreateBackup".to_owned()], ..Key::new("AKIDREADER", "k") });
     let call = create_all(&cloud, INSTANCE, "n").key("AKIDREADER", "k");
     let error = call.response(&cloud)["Error"].clone();
     assert_eq!(error["Code"], "UnauthorizedOperation.PermissionDenied");
     let message = error["Message"].as_str().unwrap();
-    assert!(
-        message.starts_with("[request id:") && message.contains('\n'),
-        "{message}"
-    );
+    assert!(message.starts_with("[request id:") && message.contains('\n'), "{message}");
     let look = Call::new(&cloud, "DescribeDBInstances", &json!({})).key("AKIDREADER", "k");
     assert_eq!(look.code(&cloud), "OK");
-    cloud.put_key(Key {
-        allowed: Some(vec!["CreateBackup".to_owned()]),
-        ..Key::new("AKIDREADER", "k")
-    });
+    cloud.put_key(Key { allowed: Some(vec!["CreateBackup".to_owned()]), ..Key::new("AKIDREADER", "k") });
     assert_eq!(look.code(&cloud), "UnauthorizedOperation.PermissionDenied");
     assert_eq!(call.code(&cloud), "OK");
 }
@@ -142,26 +120,15 @@ async fn a_flow_is_asked_for_by_a_string_and_only_where_it_belongs() {
     let answer = create_all(&cloud, INSTANCE, "n").response(&cloud);
     let flow = answer["FlowId"].as_i64().unwrap();
     let ask = |instance: &str, flow: Value| {
-        Call::new(
-            &cloud,
-            "DescribeBackupByFlowId",
-            &json!({"InstanceId": instance, "FlowId": flow}),
-        )
-        .code(&cloud)
+        Call::new(&cloud, "DescribeBackupByFlowId", &json!({"InstanceId": instance, "FlowId": flow})).code(&cloud)
     };
     assert_eq!(ask(INSTANCE, json!(flow.to_string())), "OK");
     assert_eq!(ask(INSTANCE, json!(flow)), "InvalidParameter");
     assert_eq!(ask(INSTANCE, json!("x")), "InvalidParameter.InputIllegal");
     assert_eq!(ask(INSTANCE, json!("1")), "ResourceNotFound.BackupNotFound");
-    assert_eq!(
-        ask("mssql-sim00002", json!(flow.to_string())),
-        "ResourceNotFound.BackupNotFound"
-    );
+    assert_eq!(ask("mssql-sim00002", json!(flow.to_string())), "ResourceNotFound.BackupNotFound");
     cloud.change_backup(flow, |backup| backup.hidden = true);
-    assert_eq!(
-        follow(&cloud, INSTANCE, flow).code(&cloud),
-        "ResourceNotFound.BackupNotFound"
-    );
+    assert_eq!(follow(&cloud, INSTANCE, flow).code(&cloud), "ResourceNotFound.BackupNotFound");
 }
 
 #[tokio::test]

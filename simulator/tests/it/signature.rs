@@ -13,16 +13,8 @@ fn instances(cloud: &Cloud) -> Call {
 async fn a_right_signature_is_accepted_also_with_a_charset_and_more_signed_headers() {
     let cloud = cloud().await;
     assert_eq!(instances(&cloud).code(&cloud), "OK");
-    assert_eq!(
-        instances(&cloud)
-            .header("Content-Type", "application/json; charset=utf-8")
-            .code(&cloud),
-        "OK"
-    );
-    let more = Call {
-        signed: "content-type;host;x-tc-action".to_owned(),
-        ..instances(&cloud)
-    };
+    assert_eq!(instances(&cloud).header("Content-Type", "application/json; charset=utf-8").code(&cloud), "OK");
+    let more = Call { signed: "content-type;host;x-tc-action".to_owned(), ..instances(&cloud) };
     assert_eq!(more.code(&cloud), "OK");
 }
 
@@ -33,26 +25,14 @@ async fn a_signature_over_other_bytes_is_refused() {
     let authorization = signed.authorization();
     let replay = |call: Call| call.header("Authorization", &authorization).code(&cloud);
     assert_eq!(replay(signed.clone()), "OK");
-    let body = Call {
-        sent_body: Some(signed.body.replace("\"a\"", "\"b\"")),
-        ..signed.clone()
-    };
+    let body = Call { sent_body: Some(signed.body.replace("\"a\"", "\"b\"")), ..signed.clone() };
     assert_eq!(replay(body), "AuthFailure.SignatureFailure");
-    let spaced = Call {
-        sent_body: Some(signed.body.replace(',', ", ")),
-        ..signed.clone()
-    };
+    let spaced = Call { sent_body: Some(signed.body.replace(',', ", ")), ..signed.clone() };
     assert_eq!(replay(spaced), "AuthFailure.SignatureFailure");
     let kind = signed.clone().header("Content-Type", "application/json; charset=utf-8");
     assert_eq!(replay(kind), "AuthFailure.SignatureFailure");
-    assert_eq!(
-        replay(signed.clone().header("Host", "localhost")),
-        "AuthFailure.SignatureFailure"
-    );
-    assert_eq!(
-        replay(signed.clone().at(signed.timestamp + 1)),
-        "AuthFailure.SignatureFailure"
-    );
+    assert_eq!(replay(signed.clone().header("Host", "localhost")), "AuthFailure.SignatureFailure");
+    assert_eq!(replay(signed.clone().at(signed.timestamp + 1)), "AuthFailure.SignatureFailure");
     assert_eq!(cloud.ledger().iter().filter(|entry| entry.accepted).count(), 1);
 }
 
@@ -60,44 +40,20 @@ async fn a_signature_over_other_bytes_is_refused() {
 async fn key_scope_and_token_must_fit() {
     let cloud = cloud().await;
     let call = instances(&cloud);
-    assert_eq!(
-        call.clone().key("AKIDNOBODY", "x").code(&cloud),
-        "AuthFailure.SecretIdNotFound"
-    );
-    assert_eq!(
-        call.clone().key(&call.secret_id, "x").code(&cloud),
-        "AuthFailure.SignatureFailure"
-    );
-    let other_day = Call {
-        date: Some("2020-01-01".to_owned()),
-        ..call.clone()
-    };
+    assert_eq!(call.clone().key("AKIDNOBODY", "x").code(&cloud), "AuthFailure.SecretIdNotFound");
+    assert_eq!(call.clone().key(&call.secret_id, "x").code(&cloud), "AuthFailure.SignatureFailure");
+    let other_day = Call { date: Some("2020-01-01".to_owned()), ..call.clone() };
     assert_eq!(other_day.code(&cloud), "AuthFailure.SignatureFailure");
-    let other_service = Call {
-        service: "cvm".to_owned(),
-        ..call.clone()
-    };
+    let other_service = Call { service: "cvm".to_owned(), ..call.clone() };
     assert_eq!(other_service.code(&cloud), "AuthFailure.SignatureFailure");
-    let unsigned_host = Call {
-        signed: "content-type".to_owned(),
-        ..call.clone()
-    };
+    let unsigned_host = Call { signed: "content-type".to_owned(), ..call.clone() };
     assert_eq!(unsigned_host.code(&cloud), "AuthFailure.SignatureFailure");
-    assert_eq!(
-        call.clone().header("Authorization", "Bearer x").code(&cloud),
-        "AuthFailure.InvalidAuthorization"
-    );
+    assert_eq!(call.clone().header("Authorization", "Bearer x").code(&cloud), "AuthFailure.InvalidAuthorization");
 
-    cloud.put_key(Key {
-        token: Some("t/1+2==".to_owned()),
-        ..Key::new("AKIDTEMPORARY", "k")
-    });
+    cloud.put_key(Key { token: Some("t/1+2==".to_owned()), ..Key::new("AKIDTEMPORARY", "k") });
     let temporary = call.clone().key("AKIDTEMPORARY", "k");
     assert_eq!(temporary.code(&cloud), "AuthFailure.TokenFailure");
-    assert_eq!(
-        temporary.clone().header("X-TC-Token", "other").code(&cloud),
-        "AuthFailure.TokenFailure"
-    );
+    assert_eq!(temporary.clone().header("X-TC-Token", "other").code(&cloud), "AuthFailure.TokenFailure");
     assert_eq!(temporary.header("X-TC-Token", "t/1+2==").code(&cloud), "OK");
     assert_eq!(call.header("X-TC-Token", "t").code(&cloud), "AuthFailure.TokenFailure");
 }
@@ -132,20 +88,10 @@ async fn what_is_missing_or_unknown_in_the_headers_is_named() {
         ("X-TC-Region", "Guangzhou", "UnsupportedRegion"),
         ("Content-Type", "text/plain", "InvalidRequest"),
     ] {
-        assert_eq!(
-            instances(&cloud).header(header, value).code(&cloud),
-            code,
-            "{header}: {value}"
-        );
+        assert_eq!(instances(&cloud).header(header, value).code(&cloud), code, "{header}: {value}");
     }
-    let elsewhere = Call {
-        target: "/v3".to_owned(),
-        ..instances(&cloud)
-    };
+    let elsewhere = Call { target: "/v3".to_owned(), ..instances(&cloud) };
     assert_eq!(elsewhere.code(&cloud), "InvalidRequest");
-    let put = Call {
-        method: "PUT".to_owned(),
-        ..instances(&cloud)
-    };
+    let put = Call { method: "PUT".to_owned(), ..instances(&cloud) };
     assert_eq!(put.code(&cloud), "UnsupportedProtocol");
 }
