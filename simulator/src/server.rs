@@ -11,12 +11,13 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock;
 use crate::cloud::Shared;
 use crate::gate::MAX_BODY;
 use crate::intake::{self, Arrival, Sketch};
@@ -56,8 +57,12 @@ async fn converse<S>(stream: S, line: Arc<Line>, shared: Arc<Shared>) -> hyper::
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let idle = clock::seconds(shared.state().switches.idle_seconds);
     let service = service_fn(move |request| respond(request, Arc::clone(&line), Arc::clone(&shared)));
-    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+    let mut http = http1::Builder::new();
+    // Counts from the end of the answer before: an idle connection ends as it does at the real gateway.
+    http.timer(TokioTimer::new()).header_read_timeout(idle);
+    http.serve_connection(TokioIo::new(stream), service).await
 }
 
 /// An error closes the connection without an answer.

@@ -108,6 +108,8 @@ pub struct Switches {
     pub running_rows: RunningRows,
     /// Whether a name that another backup of the instance bears is accepted.
     pub repeated_names: bool,
+    /// After how long without a request a connection is closed, in seconds; read when a connection begins.
+    pub idle_seconds: f64,
     /// More names than this in `DBNames` are `LimitExceeded.TooManyDB`.
     pub max_databases: usize,
 }
@@ -136,6 +138,7 @@ impl Default for Switches {
             max_window_days: None,
             running_rows: RunningRows::default(),
             repeated_names: true,
+            idle_seconds: 60.0,
             max_databases: 100,
         }
     }

@@ -1,6 +1,6 @@
 //! Every fault does to the client what it says, and the ledger knows the truth behind it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -203,6 +203,22 @@ async fn a_listener_hears_of_each_position_while_the_request_stands_still_there(
     assert_eq!(told, [(Stage::Received, 0, false), (Stage::Decided, 1, false), (Stage::Answered, 1, true)]);
     assert_eq!((heard[1].0.code.as_str(), heard[1].0.flow_id), ("OK", Some(5293)));
     assert_eq!(heard[2].0.name, "n");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let cloud = cloud().await;
+    cloud.switch(|switches| switches.idle_seconds = 0.3);
+    let mut stream = connect(cloud.url()).unwrap();
+    let call = Call::new(&cloud, "DescribeDBInstances", &json!({}));
+    let request = String::from_utf8(call.bytes()).unwrap().replace("Connection: close\r\n", "");
+    stream.write_all(request.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "in use it stays open: {answers}");
+    assert!(!answers.contains("408"), "{answers}");
 }
 
 #[tokio::test]
