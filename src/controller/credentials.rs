@@ -61,7 +61,7 @@ impl Credentials {
                 request_id: None,
                 time: now,
             };
-            Trouble { meaning: Meaning::Credentials, sentence: message, note }
+            Trouble { meaning: Meaning::NoCredentials, sentence: message, note }
         }))
     }
 

@@ -22,6 +22,7 @@ use super::memory;
 use crate::api::{StoredBackup, conversion};
 use crate::core::backup::{Aim, aim};
 use crate::core::order::{Invalid, Order};
+use crate::core::pace::later;
 use crate::core::record::Standing;
 use crate::core::seen::{Meaning, Seen, Sight, Trouble};
 use crate::runtime::clock;
@@ -74,7 +75,10 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
         view.tokens = tokens;
         let aim_now = aim(view.order.as_ref(), &view.seen, &ctx.limits);
         if aim_now != aim_then {
-            view.seen.sight = Sight::Nothing { until: Some(now) };
+            // The cache is behind the server. What was read counts as our own write would: wait for the watch.
+            let version = memory::version(view.object.metadata.resource_version.as_deref());
+            ctx.memory.change(&view.seen.subject.uid, |entry| entry.wrote(version));
+            view.seen.sight = Sight::Nothing { until: Some(later(now, 1)) };
             return Ok(view);
         }
     }
