@@ -8,13 +8,16 @@
 //! - Within a version the schema is only loosened.
 //! - [`StoredBackup`] reads whatever is stored. One malformed object cannot hide the others from a watch.
 //!
-//! It may use kube's derives, schemars, serde and the Kubernetes types; nothing else of this program.
+//! It may use kube's derives, schemars, serde and the Kubernetes types, and the core, into whose words [`conversion`]
+//! translates.
 //!
 //! # Why not a webhook
 //! A webhook has a certificate, a service and an outage of its own. Every rule that is needed fits into the schema.
 
 mod backup;
+pub mod conversion;
 mod definition;
+mod quantity;
 pub mod reasons;
 mod rules;
 mod status;

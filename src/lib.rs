@@ -1,3 +1,5 @@
 //! Backups of TencentDB for SQL Server, taken by a Kubernetes operator.
 
 pub mod api;
+pub mod core;
+pub mod runtime;

@@ -9,14 +9,8 @@
 //! Patterns stand in rules and not in `pattern`: the API server answers a failed pattern with the bare expression, a
 //! failed rule with a sentence.
 #![expect(clippy::doc_markdown, reason = "kubectl explain prints these comments as they stand")]
-#![expect(
-    clippy::duplicated_attributes,
-    reason = "two columns of the table may be of one type"
-)]
-#![expect(
-    unreachable_pub,
-    reason = "the derive repeats the public type inside a function body"
-)]
+#![expect(clippy::duplicated_attributes, reason = "two columns of the table may be of one type")]
+#![expect(unreachable_pub, reason = "the derive repeats the public type inside a function body")]
 
 use super::{rules, status::SqlServerBackupStatus};
 use kube::{CustomResource, KubeSchema};

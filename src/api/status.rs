@@ -10,10 +10,7 @@
 //! server refuse the very write that records a FlowId.
 //!
 //! Everything is optional in Rust: an older version of the program, or a person, may have written this status.
-#![expect(
-    unreachable_pub,
-    reason = "the derive repeats the public type inside a function body"
-)]
+#![expect(unreachable_pub, reason = "the derive repeats the public type inside a function body")]
 
 use super::{reasons, rules};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;

@@ -12,10 +12,7 @@ pub(crate) fn compare(path: &str, generated: &str) {
         std::fs::write(&file, generated).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    let differs = committed
-        .lines()
-        .zip(generated.lines())
-        .position(|(left, right)| left != right);
+    let differs = committed.lines().zip(generated.lines()).position(|(left, right)| left != right);
     assert!(
         committed == generated,
         "{path} differs from what the program generates, first in line {}; run the test with UPDATE=1 and read the diff",

@@ -17,3 +17,4 @@ mod examples;
 mod golden;
 mod reasons;
 mod schema;
+mod stored;

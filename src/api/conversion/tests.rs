@@ -1,0 +1,119 @@
+//! Status to record to status is identity, and every row has the conditions of the table.
+
+use super::*;
+use crate::core::backup::tests::{accepted, announced, at, trouble};
+use crate::core::seen::Meaning;
+
+fn read(status: SqlServerBackupStatus) -> ReadStatus {
+    let json = serde_json::to_value(status).unwrap();
+    serde_json::from_value(json).unwrap()
+}
+
+/// What a second process reads of what a first one wrote.
+fn round_trip(record: &Record) -> Record {
+    super::record(&read(status(record, &SqlServerBackupStatus::default(), 3, at(50))))
+}
+
+fn samples() -> Vec<Record> {
+    let copy = Copy {
+        backup_id: Some(9),
+        group_id: Some("g".into()),
+        file_name: Some("f.bak".into()),
+        size_kb: Some(2_560),
+        start_time: Some(at(3)),
+        completion_time: Some(at(40)),
+    };
+    let error = Some(trouble(Meaning::InstanceBusy).note);
+    vec![
+        Record::default(),
+        announced(1),
+        accepted(1),
+        Record { copy, request_id: Some("r".into()), ..accepted(1) },
+        Record { reason: Some(Reason::InstanceBusy), intent: None, error, message: "busy".into(), ..announced(1) },
+    ]
+}
+
+#[test]
+fn i7_a_record_reads_back_as_it_was_written() {
+    for sample in samples() {
+        let expected = Record { observed_generation: Some(3), since: Some(at(50)), ..sample };
+        assert_eq!(round_trip(&expected), expected);
+    }
+}
+
+#[test]
+fn every_row_has_its_four_conditions() {
+    for reason in Reason::ALL {
+        let record = Record { reason: Some(*reason), ..Record::default() };
+        let conditions = status(&record, &SqlServerBackupStatus::default(), 3, at(1)).conditions.unwrap();
+        let row = reason.verdicts(None);
+        let expected = [row.submitted, row.ready, row.reconciling, row.stalled].map(Verdict::as_str);
+        assert_eq!(conditions.iter().map(|c| c.status.as_str()).collect::<Vec<_>>(), expected, "{reason:?}");
+        assert!(conditions.iter().all(|c| c.reason == reason.as_str() && c.observed_generation == Some(3)));
+        assert_eq!(round_trip(&record).ended, reason.is_final());
+    }
+}
+
+#[test]
+fn a_condition_keeps_its_time_while_it_keeps_its_value() {
+    let first = status(&announced(1), &SqlServerBackupStatus::default(), 1, at(10));
+    let second = status(&accepted(1), &first, 1, at(20)).conditions.unwrap();
+    let times: Vec<_> = second.iter().map(|condition| condition.last_transition_time.0).collect();
+    assert_eq!(times, [at(20), at(10), at(10), at(10)], "only Submitted changed");
+}
+
+#[test]
+fn the_time_of_a_default_is_no_transition() {
+    let mut default = status(&Record::default(), &SqlServerBackupStatus::default(), 0, at(0));
+    for condition in default.conditions.iter_mut().flatten() {
+        condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
+    }
+    let conditions = status(&announced(1), &default, 1, at(10)).conditions.unwrap();
+    assert!(conditions.iter().all(|condition| condition.last_transition_time.0 == at(10)));
+}
+
+#[test]
+fn i5_a_row_of_a_newer_version_is_kept_and_its_end_respected() {
+    let mut newer =
+        status(&Record { reason: Some(Reason::Failed), ..accepted(1) }, &SqlServerBackupStatus::default(), 1, at(9));
+    for condition in newer.conditions.iter_mut().flatten() {
+        condition.reason = "Expired".into();
+    }
+    let record = super::record(&read(newer.clone()));
+    assert_eq!((record.reason, record.ended), (None, true));
+    let kept = status(&record, &newer, 2, at(99)).conditions.unwrap();
+    assert!(
+        kept.iter()
+            .all(|c| c.reason == "Expired" && c.observed_generation == Some(2) && c.last_transition_time.0 == at(9))
+    );
+}
+
+#[test]
+fn i4_an_intent_that_cannot_be_read_is_a_doubt() {
+    let json = serde_json::json!({ "submitTime": "yesterday", "attempts": 1 });
+    let read: ReadStatus = serde_json::from_value(json).unwrap();
+    assert_eq!(super::record(&read).reason, Some(Reason::OutcomeUnknown));
+}
+
+#[test]
+fn a_spec_that_cannot_be_sent_names_the_field_and_the_cure() {
+    let stored = |spec: serde_json::Value| -> StoredBackup {
+        serde_json::from_value(serde_json::json!({ "metadata": {}, "spec": spec })).unwrap()
+    };
+    let good = || serde_json::json!({ "instanceId": "mssql-a", "region": "ap-a", "strategy": "Instance" });
+    assert!(order(&stored(good()), at(0)).is_ok());
+    for (field, value) in [
+        ("instanceId", serde_json::json!("mssql-a/../b")),
+        ("instanceId", serde_json::json!("")),
+        ("region", serde_json::json!("ap-a.example")),
+        ("databases", serde_json::json!(["a"])),
+        ("strategy", serde_json::json!("Databases")),
+        ("strategy", serde_json::json!("Everything")),
+        ("backupNamePrefix", serde_json::json!("a-b")),
+    ] {
+        let mut spec = good();
+        spec[field] = value;
+        let invalid = order(&stored(spec), at(0)).unwrap_err();
+        assert!(invalid.field.starts_with("spec") && !invalid.cure.is_empty(), "{invalid}");
+    }
+}

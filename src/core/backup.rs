@@ -1,0 +1,278 @@
+//! One backup, as a state machine.
+//!
+//! A backup is submitted at most once, although any process may die between any two of its effects, requests may arrive
+//! late, and listings may lag. This file decides; it does nothing.
+//!
+//! # The state table
+//!
+//! | standing | what is looked at | what is seen | step |
+//! |---|---|---|---|
+//! | waiting | nothing | being deleted | rest for ever |
+//! | | nothing | the spec is invalid | end: `InvalidRequest` |
+//! | | nothing | not due, or an older order of the busy instance waits | rest, or wait: `InstanceBusy` |
+//! | | listing | no room in the budget | rest; after a minute wait: `Queued` |
+//! | | listing | a row of ours | adopt |
+//! | | listing | past the deadline | end: `DeadlineExceeded` |
+//! | | listing | refused, unreadable or incomplete | wait by its meaning, or end: `InstanceNotFound`, `InvalidRequest` |
+//! | | listing, instance | isolated or offline | wait: `InstanceBusy` |
+//! | | listing | nothing of ours | **submit** |
+//! | in doubt | listing, instance | a row of ours | adopt |
+//! | | listing, instance | every condition of [`absence`](super::absence) | the doubt ends: wait, or end: `DeadlineExceeded` |
+//! | | listing, instance | invisible for 24 h | end: `Missing` |
+//! | | listing, instance | anything else | stay in doubt |
+//! | following | flow, or listing | running | stay, past 120 minutes `Overdue` |
+//! | | flow, or listing | succeeded or failed | end: `Completed` or `Failed` |
+//! | | flow, and listing | cannot be read | `Unobservable`; not found for 24 h, end: `Missing` |
+//! | finished | nothing | anything | rest for ever |
+//!
+//! # Invariants
+//! - I1, write-ahead, and I2, signed for the intent: [`Step::Submit`] carries the intent, and the shell sends only bytes
+//!   that were signed with its time, after it is durable under the version that was read.
+//! - I3, look before every submission: [`Step::Submit`] comes only out of [`Sight::Before`] with a complete listing.
+//! - I4: a doubt leads to a submission only through [`Step::Absent`].
+//! - I5: a finished order leads to [`Step::Rest`] only.
+//! - I7: nothing here counts passes; every instant is derived from the record and the clock.
+//!
+//! # Why not a lock
+//! A lease can be lost while its holder sleeps. The signature's own expiry cannot.
+
+use jiff::Timestamp;
+
+use super::order::{Invalid, Order};
+use super::pace::{self, later};
+use super::reason::Reason;
+use super::record::{FlowId, Note, Record, Standing};
+use super::seen::{Listing, Row, Seen, Sight, best};
+
+mod follow;
+mod resolve;
+mod wait;
+
+pub(super) use wait::{not_before, refused};
+
+/// How long a backup that was accepted, or may have been, can be invisible before it is given up as `Missing`: 24 h.
+pub const MISSING_SECONDS: i64 = 86_400;
+/// The longest documented duration of a backup: 120 minutes.
+pub const OVERDUE_SECONDS: i64 = 7_200;
+/// How long looks at an accepted backup may fail in passing before it is called `Unobservable`.
+pub const UNOBSERVABLE_SECONDS: i64 = 300;
+/// How long an order waits for the rate budget before it says so.
+pub const QUEUED_SECONDS: i64 = 60;
+/// How often an order that waits behind an older one looks whether the older one is still there.
+pub const BEHIND_SECONDS: i64 = 60;
+/// Past its deadline, how long an order that once called goes on trying for its last look.
+pub const LAST_LOOK_SECONDS: i64 = 600;
+
+/// The numbers that a decision depends on, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long the cloud accepts a signature: 300.
+    pub signature_validity: i64,
+    /// How far the clocks may be apart: 300.
+    pub clock_skew: i64,
+    /// How long an accepted backup may be unlisted: 60.
+    pub listing_lag: i64,
+    /// Shortest interval of following.
+    pub poll_min: i64,
+    /// Longest interval of following.
+    pub poll_max: i64,
+}
+
+impl Limits {
+    /// How long after a call's time it can still take effect or be unlisted.
+    pub const fn fence(&self) -> i64 {
+        self.signature_validity + self.clock_skew + self.listing_lag
+    }
+}
+
+/// What a pass has to look at in the cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Nothing, until then.
+    Nothing(Option<Timestamp>),
+    /// What must be looked at before a submission.
+    Before {
+        /// The instance's state too: it last answered busy.
+        instance: bool,
+    },
+    /// What may end a doubt.
+    Doubt,
+    /// An accepted backup.
+    Flow {
+        /// By its FlowId.
+        flow: Option<FlowId>,
+        /// And in the listing.
+        listing: bool,
+    },
+}
+
+/// What is to be done. Only [`Step::Submit`] touches the cloud; the others are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Rest {
+        /// When to look again, if ever by itself.
+        until: Option<Timestamp>,
+    },
+    /// Not accepted, nothing in flight: say why, and try again.
+    Wait {
+        /// The row.
+        reason: Reason,
+        /// What the user reads.
+        message: String,
+        /// The answer behind it.
+        note: Option<Note>,
+        /// When to try again.
+        until: Timestamp,
+    },
+    /// Write the intent, then send once.
+    Submit {
+        /// Name that the call gives.
+        backup_name: String,
+        /// Its number.
+        attempt: i64,
+        /// Its time, whole seconds.
+        time: Timestamp,
+    },
+    /// A backup of ours is there.
+    Adopt {
+        /// The one to follow.
+        row: Row,
+        /// The others, which must not exist (I6).
+        others: Vec<Row>,
+        /// The row of the state table that it is in.
+        reason: Reason,
+        /// What the user reads.
+        message: String,
+        /// When to look again.
+        until: Timestamp,
+    },
+    /// Nobody knows yet.
+    StayInDoubt {
+        /// What is waited for.
+        message: String,
+        /// When to look again.
+        until: Timestamp,
+    },
+    /// The doubt ended: there is no backup.
+    Absent,
+    /// Accepted and being made, or not to be read now.
+    Follow {
+        /// `Running`, `Overdue` or `Unobservable`.
+        reason: Reason,
+        /// What the user reads.
+        message: String,
+        /// What the cloud showed.
+        row: Option<Row>,
+        /// The answer behind `Unobservable`.
+        note: Option<Note>,
+        /// When to look again.
+        until: Timestamp,
+    },
+    /// Over (I5).
+    End {
+        /// A final row.
+        reason: Reason,
+        /// What the user reads.
+        message: String,
+        /// What the cloud showed.
+        row: Option<Row>,
+        /// The answer behind it.
+        note: Option<Note>,
+    },
+}
+
+impl Step {
+    /// The word for it in a log line.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Rest { .. } => "rest",
+            Self::Wait { .. } => "wait",
+            Self::Submit { .. } => "submit",
+            Self::Adopt { .. } => "adopt",
+            Self::StayInDoubt { .. } => "stay-in-doubt",
+            Self::Absent => "absent",
+            Self::Follow { .. } => "follow",
+            Self::End { .. } => "end",
+        }
+    }
+}
+
+/// What has to be looked at, given the record alone. Total; the cheapest look that can lead to a step.
+pub fn aim(order: Result<&Order, &Invalid>, seen: &Seen, limits: &Limits) -> Aim {
+    let Ok(order) = order else { return Aim::Nothing(None) };
+    match seen.record.standing(seen.now, limits.fence()) {
+        Standing::Finished => Aim::Nothing(None),
+        Standing::InDoubt => Aim::Doubt,
+        Standing::Following => {
+            let flow = seen.record.flow_id;
+            Aim::Flow { flow, listing: flow.is_none() || seen.record.reason == Some(Reason::Unobservable) }
+        }
+        Standing::Waiting if seen.subject.deleting => Aim::Nothing(None),
+        Standing::Waiting => {
+            let due = not_before(&seen.record, limits);
+            if seen.now >= order.deadline {
+                Aim::Before { instance: false }
+            } else if due.is_some_and(|due| seen.now < due) {
+                Aim::Nothing(due.map(|due| due.min(order.deadline)))
+            } else if !seen.is_its_turn {
+                Aim::Nothing(Some(later(seen.now, BEHIND_SECONDS).min(order.deadline)))
+            } else {
+                Aim::Before { instance: seen.record.reason == Some(Reason::InstanceBusy) }
+            }
+        }
+    }
+}
+
+/// What is to be done. Total: every order, record and sight has a step.
+pub fn decide(order: Result<&Order, &Invalid>, seen: &Seen, limits: &Limits) -> Step {
+    let standing = seen.record.standing(seen.now, limits.fence());
+    let order = match (standing, order) {
+        (Standing::Waiting, Err(invalid)) if !seen.subject.deleting => return wait::invalid(invalid),
+        (Standing::Finished, _) | (_, Err(_)) => return Step::Rest { until: None },
+        (_, Ok(order)) => order,
+    };
+    match (standing, &seen.sight) {
+        (_, Sight::NoRoom { until }) => wait::no_room(standing, seen, order, *until),
+        (Standing::Waiting, Sight::Before { listing, instance }) => {
+            wait::after_look(order, seen, limits, listing, *instance)
+        }
+        (Standing::InDoubt, Sight::Doubt { listing, instance }) => {
+            resolve::after_look(order, seen, limits, listing, instance)
+        }
+        (Standing::InDoubt, _) => resolve::unlooked(seen, limits),
+        (Standing::Following, Sight::Flow { flow, listing }) => {
+            follow::after_look(seen, limits, flow.as_ref(), listing.as_ref())
+        }
+        (Standing::Waiting, Sight::Nothing { until }) if !seen.is_its_turn && !seen.subject.deleting => {
+            wait::behind_an_older_order(until.unwrap_or(order.deadline))
+        }
+        (_, Sight::Nothing { until }) => Step::Rest { until: *until },
+        // The record changed between the look and the decision: look again for what it is now.
+        (Standing::Waiting | Standing::Following | Standing::Finished, _) => Step::Rest { until: Some(seen.now) },
+    }
+}
+
+/// The row to follow and the ones that must not exist, if the listing holds any backup of this order.
+fn adoption(seen: &Seen, limits: &Limits, listing: &Listing) -> Option<Step> {
+    let uid = &seen.subject.uid;
+    let row = best(listing.ours(uid))?;
+    let others = listing.ours(uid).filter(|other| *other != row).cloned().collect();
+    let (reason, message) = follow::verdict(seen, row);
+    let until = next_poll(seen, limits, row.copy.start_time);
+    Some(Step::Adopt { row: row.clone(), others, reason, message: message.to_owned(), until })
+}
+
+/// When an accepted backup is looked at again: soon at first, less often the longer it runs.
+fn next_poll(seen: &Seen, limits: &Limits, start: Option<Timestamp>) -> Timestamp {
+    let since = seen.record.submit_time.or(start).unwrap_or(seen.now);
+    pace::jittered(pace::next(since, seen.now, limits.poll_min, 8, limits.poll_max), seen.now, &seen.subject.uid)
+}
+
+/// Whether `seconds` have passed since the submission, as far as the record knows one.
+fn has_passed(record: &Record, since: Option<Timestamp>, seconds: i64, now: Timestamp) -> bool {
+    record.submit_time.or(since).is_some_and(|time| now >= later(time, seconds))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,72 @@
+//! Orders in doubt: adopt, prove absence, give up after a day without sight of the instance, or stay in doubt (I4).
+//!
+//! No deadline of the user's cuts a doubt off, and none of its steps sends anything.
+
+use jiff::Timestamp;
+
+use super::{Limits, MISSING_SECONDS, Step, adoption, wait};
+use crate::core::absence::{self, Objection};
+use crate::core::order::Order;
+use crate::core::pace;
+use crate::core::reason::Reason;
+use crate::core::seen::{InstanceStatus, Listing, Meaning, Seen, Trouble};
+
+/// After the listings of I4 and the look at the instance.
+pub(super) fn after_look(
+    order: &Order,
+    seen: &Seen,
+    limits: &Limits,
+    listing: &Result<Listing, Trouble>,
+    instance: &Result<Option<InstanceStatus>, Trouble>,
+) -> Step {
+    if let Some(adopt) = listing.as_ref().ok().and_then(|listing| adoption(seen, limits, listing)) {
+        return adopt;
+    }
+    let fence = fence(seen, limits);
+    let Some(objection) = absence::objection(&seen.subject.uid, fence, seen.now, listing, instance) else {
+        return if seen.now >= order.deadline { wait::deadline(order, seen) } else { Step::Absent };
+    };
+    let is_gone = |trouble: &Trouble| trouble.meaning == Meaning::InstanceNotFound;
+    let invisible =
+        matches!(instance, Ok(None)) || listing.as_ref().is_err_and(is_gone) || instance.as_ref().is_err_and(is_gone);
+    // A call that claims to lie more than a day ahead is no call of any clock: its fence would never fall.
+    let absurd = fence > pace::later(seen.now, MISSING_SECONDS);
+    if absurd || (invisible && seen.now >= pace::later(since(seen), MISSING_SECONDS)) {
+        return Step::End {
+            reason: Reason::Missing,
+            message: "A request may have been accepted, and for 24 hours nothing showed whether it was. Look for the \
+                      backup in the cloud's console before you create a new object."
+                .to_owned(),
+            row: None,
+            note: None,
+        };
+    }
+    stay(seen, limits, &objection)
+}
+
+/// The doubt is known, but the cloud was not asked in this pass.
+pub(super) fn unlooked(seen: &Seen, limits: &Limits) -> Step {
+    stay(seen, limits, &Objection::Early { until: fence(seen, limits) })
+}
+
+fn stay(seen: &Seen, limits: &Limits, objection: &Objection) -> Step {
+    let fence = fence(seen, limits);
+    let next = pace::next(since(seen), seen.now, limits.poll_min.min(5), 8, limits.poll_max.min(60));
+    let next = pace::jittered(next, seen.now, &seen.subject.uid);
+    Step::StayInDoubt {
+        message: format!(
+            "An answer was lost, so a backup may have begun; nothing is sent again before that is known. Now: {}.",
+            objection.describe()
+        ),
+        until: if seen.now < fence { next.min(fence) } else { next },
+    }
+}
+
+/// When the doubt began: the last call, or the earliest that a damaged status allows.
+fn since(seen: &Seen) -> Timestamp {
+    seen.record.last_call().or(seen.record.since).unwrap_or(seen.subject.created).max(seen.subject.created)
+}
+
+fn fence(seen: &Seen, limits: &Limits) -> Timestamp {
+    absence::fence(since(seen), limits.fence())
+}

@@ -1,0 +1,365 @@
+//! Each cell of the state table, one row a line, over small builders of what a pass sees.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "any other step is the failure that the test names")]
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::core::order::{Scope, Storage, Subject, Uid};
+use crate::core::reason::Acceptance;
+use crate::core::record::{Copy, Intent};
+use crate::core::seen::{InstanceStatus, Meaning, Progress, Trouble};
+
+pub(crate) const LIMITS: Limits =
+    Limits { signature_validity: 300, clock_skew: 300, listing_lag: 60, poll_min: 15, poll_max: 60 };
+
+/// Seconds after the creation of the order.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+pub(crate) fn uid() -> Uid {
+    Uid::new(&"ab".repeat(16)).unwrap()
+}
+
+pub(crate) fn order() -> Order {
+    Order {
+        instance: "mssql-njj2mtpl".into(),
+        region: "ap-guangzhou".into(),
+        scope: Scope::Instance,
+        storage: Storage::InstanceRetention,
+        prefix: None,
+        deadline: at(86_400),
+    }
+}
+
+pub(crate) fn seen(now: i64, record: Record, sight: Sight) -> Seen {
+    let subject = Subject { uid: uid(), name: "nightly".into(), created: at(0), generation: 1, deleting: false };
+    Seen { now: at(now), subject, record, is_its_turn: true, failing_since: None, sight }
+}
+
+pub(crate) fn row(attempt: i64, progress: Progress) -> Row {
+    let name = format!("k8s_nightly_{}_{attempt}", uid().as_str());
+    Row { name, progress, copy: Copy { start_time: Some(at(attempt)), ..Copy::default() } }
+}
+
+pub(crate) fn foreign(name: &str, progress: Progress) -> Row {
+    Row { name: name.into(), progress, copy: Copy::default() }
+}
+
+pub(crate) fn trouble(meaning: Meaning) -> Trouble {
+    let note = Note { code: format!("{meaning:?}"), message: "m".into(), request_id: None, time: at(5) };
+    Trouble { meaning, sentence: "The cloud refused.".into(), note }
+}
+
+pub(crate) fn full(rows: Vec<Row>) -> Listing {
+    Listing { rows, complete: true }
+}
+
+pub(crate) fn before(rows: Vec<Row>) -> Sight {
+    Sight::Before { listing: Ok(full(rows)), instance: None }
+}
+
+fn doubt(rows: Vec<Row>, status: i64) -> Sight {
+    Sight::Doubt { listing: Ok(full(rows)), instance: Ok(Some(InstanceStatus(status))) }
+}
+
+pub(crate) fn intent(time: i64) -> Intent {
+    Intent { backup_name: row(1, Progress::Running).name, attempt: 1, time: at(time), holder: "one".into() }
+}
+
+/// A record with an announced call and no answer.
+pub(crate) fn announced(time: i64) -> Record {
+    Record {
+        reason: Some(Reason::Submitting),
+        attempts: 1,
+        submit_time: Some(at(time)),
+        intent: Some(intent(time)),
+        ..Record::default()
+    }
+}
+
+pub(crate) fn accepted(time: i64) -> Record {
+    Record {
+        reason: Some(Reason::Running),
+        acceptance: Some(Acceptance::Accepted),
+        flow_id: FlowId::new(5_293),
+        intent: None,
+        ..announced(time)
+    }
+}
+
+/// A record whose last call was refused.
+fn refused(reason: Reason, time: i64) -> Record {
+    let note = Note { time: at(time), ..trouble(Meaning::InstanceBusy).note };
+    Record { reason: Some(reason), intent: None, error: Some(note), ..announced(time) }
+}
+
+fn step(seen: &Seen) -> Step {
+    decide(Ok(&order()), seen, &LIMITS)
+}
+
+fn reason(step: &Step) -> Reason {
+    match step {
+        Step::Wait { reason, .. }
+        | Step::Adopt { reason, .. }
+        | Step::Follow { reason, .. }
+        | Step::End { reason, .. } => *reason,
+        other => panic!("no reason in {other:?}"),
+    }
+}
+
+#[test]
+fn i3_only_a_complete_listing_without_ours_leads_to_a_submission() {
+    let fresh = |sight| step(&seen(1, Record::default(), sight));
+    let others = vec![foreign("nightly", Progress::Running), foreign("", Progress::Succeeded)];
+    assert!(matches!(fresh(before(others)), Step::Submit { attempt: 1, time, .. } if time == at(1)));
+    assert!(matches!(fresh(before(vec![row(1, Progress::Running)])), Step::Adopt { .. }));
+    let partial = Listing { rows: vec![], complete: false };
+    assert_eq!(reason(&fresh(Sight::Before { listing: Ok(partial), instance: None })), Reason::CloudUnreachable);
+    for sight in [
+        Sight::Nothing { until: None },
+        Sight::NoRoom { until: at(2) },
+        Sight::Flow { flow: None, listing: Some(Ok(full(vec![]))) },
+        doubt(vec![], 2),
+    ] {
+        assert!(matches!(fresh(sight.clone()), Step::Rest { .. }), "{sight:?}");
+    }
+}
+
+#[test]
+fn a_failed_look_waits_or_ends_by_its_meaning() {
+    use Meaning::{
+        AccessDenied, ClockSkew, Credentials, DatabaseNotFound, InstanceNotFound, InvalidRequest, Throttled,
+        Unavailable,
+    };
+    for (meaning, expected) in [
+        (Throttled, Reason::Throttled),
+        (Unavailable, Reason::CloudUnreachable),
+        (Credentials, Reason::CredentialsUnavailable),
+        (AccessDenied, Reason::AccessDenied),
+        (ClockSkew, Reason::ClockSkew),
+        (InstanceNotFound, Reason::InstanceNotFound),
+        (DatabaseNotFound, Reason::DatabaseNotFound),
+        (InvalidRequest, Reason::InvalidRequest),
+    ] {
+        let sight = Sight::Before { listing: Err(trouble(meaning)), instance: None };
+        assert_eq!(reason(&step(&seen(1, Record::default(), sight))), expected);
+    }
+}
+
+#[test]
+fn intervals_of_a_lasting_trouble_grow_from_the_time_it_began() {
+    let wait = |now| {
+        let record = Record {
+            reason: Some(Reason::AccessDenied),
+            error: Some(trouble(Meaning::AccessDenied).note),
+            ..Record::default()
+        };
+        let sight = Sight::Before { listing: Err(trouble(Meaning::AccessDenied)), instance: None };
+        match step(&seen(now, record, sight)) {
+            Step::Wait { until, .. } => until.as_second() - at(now).as_second(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([wait(6), wait(245), wait(5_000)], [60, 120, 600]);
+}
+
+#[test]
+fn the_deadline_ends_an_order_after_a_last_look() {
+    let late = |record, sight| step(&seen(86_400, record, sight));
+    assert_eq!(reason(&late(Record::default(), before(vec![]))), Reason::DeadlineExceeded);
+    assert!(matches!(late(Record::default(), before(vec![row(1, Progress::Running)])), Step::Adopt { .. }));
+    let unread = Sight::Before { listing: Err(trouble(Meaning::Unavailable)), instance: None };
+    assert_eq!(reason(&late(Record::default(), unread.clone())), Reason::DeadlineExceeded, "it never called");
+    let called = refused(Reason::InstanceBusy, 100);
+    assert_eq!(reason(&late(called.clone(), unread.clone())), Reason::CloudUnreachable, "its last look is owed");
+    assert_eq!(reason(&step(&seen(87_000, called, unread))), Reason::DeadlineExceeded);
+}
+
+#[test]
+fn an_order_that_is_being_deleted_is_never_submitted() {
+    let mut gone = seen(1, Record::default(), before(vec![]));
+    gone.subject.deleting = true;
+    assert_eq!(aim(Ok(&order()), &gone, &LIMITS), Aim::Nothing(None));
+    assert_eq!(step(&gone), Step::Rest { until: None });
+    gone.record = announced(0);
+    assert_eq!(aim(Ok(&order()), &gone, &LIMITS), Aim::Doubt, "what can still be recorded is");
+}
+
+#[test]
+fn only_the_oldest_order_of_a_busy_instance_knocks() {
+    let mut young = seen(1, Record::default(), Sight::Nothing { until: None });
+    young.is_its_turn = false;
+    assert_eq!(aim(Ok(&order()), &young, &LIMITS), Aim::Nothing(Some(at(61))));
+    assert_eq!(reason(&step(&young)), Reason::InstanceBusy);
+    young.now = at(86_400);
+    assert_eq!(aim(Ok(&order()), &young, &LIMITS), Aim::Before { instance: false }, "its last look is its own");
+}
+
+#[test]
+fn a_refused_order_rests_at_least_the_listing_lag() {
+    let record = refused(Reason::DatabaseBusy, 100);
+    assert_eq!(aim(Ok(&order()), &seen(159, record.clone(), before(vec![])), &LIMITS), Aim::Nothing(Some(at(160))));
+    assert_eq!(aim(Ok(&order()), &seen(160, record, before(vec![])), &LIMITS), Aim::Before { instance: false });
+}
+
+#[test]
+fn an_instance_out_of_service_is_not_knocked_at() {
+    for (status, submits) in [(2, true), (7, true), (4, false), (5, false), (6, false), (8, false)] {
+        let sight = Sight::Before { listing: Ok(full(vec![])), instance: Some(InstanceStatus(status)) };
+        let step = step(&seen(500, refused(Reason::InstanceBusy, 100), sight));
+        assert_eq!(matches!(step, Step::Submit { attempt: 2, .. }), submits, "{status}");
+    }
+}
+
+#[test]
+fn no_room_is_told_after_a_minute_and_only_by_orders_that_wait() {
+    let sight = || Sight::NoRoom { until: at(70) };
+    assert_eq!(step(&seen(59, Record::default(), sight())), Step::Rest { until: Some(at(70)) });
+    assert_eq!(reason(&step(&seen(60, Record::default(), sight()))), Reason::Queued);
+    assert_eq!(step(&seen(60, accepted(0), sight())), Step::Rest { until: Some(at(70)) });
+}
+
+#[test]
+fn an_invalid_spec_ends_a_waiting_order_and_leaves_every_other_alone() {
+    let invalid = Invalid::new("spec.region", "is an address", "name a region such as ap-guangzhou");
+    let step = |record| decide(Err(&invalid), &seen(1, record, Sight::Nothing { until: None }), &LIMITS);
+    assert_eq!(reason(&step(Record::default())), Reason::InvalidRequest);
+    for record in [announced(0), accepted(0)] {
+        assert_eq!(step(record), Step::Rest { until: None });
+    }
+}
+
+#[test]
+fn i4_an_announced_call_without_an_answer_is_a_doubt_and_never_a_submission() {
+    for now in [1, 659, 660, 90_000] {
+        let seen = seen(now, announced(0), before(vec![]));
+        assert_eq!(aim(Ok(&order()), &seen, &LIMITS), Aim::Doubt);
+        assert!(matches!(step(&seen), Step::StayInDoubt { .. }), "{now}");
+    }
+}
+
+#[test]
+fn i4_a_doubt_ends_in_adoption_absence_or_after_a_day() {
+    let doubt_at = |now, sight| step(&seen(now, announced(0), sight));
+    assert!(matches!(doubt_at(5, doubt(vec![row(1, Progress::Running)], 7)), Step::Adopt { .. }));
+    assert!(matches!(doubt_at(659, doubt(vec![], 2)), Step::StayInDoubt { .. }));
+    assert_eq!(doubt_at(660, doubt(vec![], 2)), Step::Absent);
+    assert_eq!(reason(&doubt_at(86_400, doubt(vec![], 2))), Reason::DeadlineExceeded);
+    let invisible = || Sight::Doubt { listing: Ok(full(vec![])), instance: Ok(None) };
+    assert!(matches!(doubt_at(86_399, invisible()), Step::StayInDoubt { .. }));
+    assert_eq!(reason(&doubt_at(86_400, invisible())), Reason::Missing);
+    let denied = Sight::Doubt { listing: Err(trouble(Meaning::AccessDenied)), instance: Ok(None) };
+    assert!(matches!(doubt_at(661, denied), Step::StayInDoubt { .. }));
+}
+
+#[test]
+fn i4_a_look_falls_on_the_fence_itself() {
+    match step(&seen(650, announced(0), doubt(vec![], 2))) {
+        Step::StayInDoubt { until, .. } => assert_eq!(until, at(660)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn i6_a_running_fence_means_doubt_whatever_a_damaged_status_says() {
+    let damaged = |reason: Reason| Record {
+        reason: Some(reason),
+        ended: reason.is_final(),
+        submit_time: Some(at(0)),
+        ..Record::default()
+    };
+    for reason in [Reason::Pending, Reason::Queued, Reason::InvalidRequest, Reason::DeadlineExceeded, Reason::Missing] {
+        let seen = seen(300, damaged(reason), before(vec![]));
+        assert!(matches!(step(&seen), Step::StayInDoubt { .. }), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_call_that_claims_to_lie_days_ahead_ends_as_missing() {
+    assert_eq!(reason(&step(&seen(1, announced(200_000), doubt(vec![], 2)))), Reason::Missing);
+}
+
+#[test]
+fn a_clock_that_went_back_waits_for_its_last_call() {
+    let record = Record { error: Some(Note { time: at(900), ..trouble(Meaning::Throttled).note }), ..announced(800) };
+    let record = Record { intent: None, reason: Some(Reason::Throttled), ..record };
+    let step = step(&seen(700, record, before(vec![])));
+    assert_eq!(reason(&step), Reason::ClockSkew);
+}
+
+#[test]
+fn of_two_backups_the_earliest_good_one_is_followed_and_the_others_are_told() {
+    let rows = vec![
+        row(1, Progress::Failed),
+        row(2, Progress::Running),
+        row(3, Progress::Succeeded),
+        row(4, Progress::Succeeded),
+    ];
+    match step(&seen(5, announced(0), doubt(rows, 7))) {
+        Step::Adopt { row: followed, others, reason, .. } => {
+            assert_eq!(followed, row(3, Progress::Succeeded));
+            assert_eq!((others.len(), reason), (3, Reason::Completed));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_accepted_backup_ends_as_the_cloud_says() {
+    let by_flow = |now, row| step(&seen(now, accepted(0), Sight::Flow { flow: Some(Ok(row)), listing: None }));
+    assert_eq!(reason(&by_flow(20, row(1, Progress::Running))), Reason::Running);
+    assert_eq!(reason(&by_flow(7_200, row(1, Progress::Running))), Reason::Overdue);
+    assert_eq!(reason(&by_flow(99_999, row(1, Progress::Succeeded))), Reason::Completed);
+    assert_eq!(reason(&by_flow(20, row(1, Progress::Failed))), Reason::Failed);
+    assert_eq!(reason(&by_flow(20, row(1, Progress::Unheard))), Reason::Running);
+}
+
+#[test]
+fn an_accepted_backup_that_cannot_be_read_is_never_failed_for_it() {
+    let by_flow = |failing_since, meaning| {
+        let sight = Sight::Flow { flow: Some(Err(trouble(meaning))), listing: None };
+        step(&Seen { failing_since, ..seen(1_000, accepted(0), sight) })
+    };
+    for meaning in [Meaning::AccessDenied, Meaning::Credentials, Meaning::BackupNotFound, Meaning::InstanceNotFound] {
+        assert_eq!(reason(&by_flow(None, meaning)), Reason::Unobservable, "{meaning:?}");
+    }
+    assert!(matches!(by_flow(Some(at(701)), Meaning::Unavailable), Step::Rest { .. }));
+    assert_eq!(reason(&by_flow(Some(at(700)), Meaning::Unavailable)), Reason::Unobservable);
+}
+
+#[test]
+fn missing_takes_a_day_in_which_every_handle_answered() {
+    let record = Record { reason: Some(Reason::Unobservable), since: Some(at(0)), ..accepted(0) };
+    let look = |now, listing| {
+        let flow = Some(Err(trouble(Meaning::BackupNotFound)));
+        step(&seen(now, record.clone(), Sight::Flow { flow, listing: Some(listing) }))
+    };
+    assert_eq!(reason(&look(86_400, Ok(full(vec![])))), Reason::Missing);
+    assert_eq!(reason(&look(86_399, Ok(full(vec![])))), Reason::Unobservable);
+    assert_eq!(reason(&look(86_400, Ok(Listing { rows: vec![], complete: false }))), Reason::Unobservable);
+    assert_eq!(reason(&look(86_400, Err(trouble(Meaning::Unavailable)))), Reason::Unobservable);
+    assert_eq!(reason(&look(86_400, Ok(full(vec![row(1, Progress::Succeeded)])))), Reason::Completed);
+}
+
+#[test]
+fn a_renamed_backup_is_found_by_its_id() {
+    let copy = Copy { backup_id: Some(7), ..Copy::default() };
+    let record = Record { flow_id: None, copy: copy.clone(), ..accepted(0) };
+    let renamed = Row { name: "before_the_migration".into(), progress: Progress::Succeeded, copy };
+    let sight = Sight::Flow { flow: None, listing: Some(Ok(full(vec![renamed]))) };
+    assert_eq!(reason(&step(&seen(20, record, sight))), Reason::Completed);
+}
+
+#[test]
+fn i5_a_finished_order_rests_for_ever() {
+    for reason in Reason::ALL.iter().filter(|reason| reason.is_final()) {
+        let record = Record { reason: Some(*reason), ended: true, ..Record::default() };
+        let seen = seen(99_999, record, before(vec![]));
+        assert_eq!(aim(Ok(&order()), &seen, &LIMITS), Aim::Nothing(None));
+        assert_eq!(step(&seen), Step::Rest { until: None }, "{reason:?}");
+    }
+    let unheard = Record { reason: None, ended: true, ..Record::default() };
+    assert_eq!(step(&seen(1, unheard, before(vec![]))), Step::Rest { until: None }, "a newer version ended it");
+}

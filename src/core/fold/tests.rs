@@ -1,0 +1,200 @@
+//! What is written after each outcome, and how often.
+
+use super::*;
+use crate::core::backup::tests::{LIMITS, accepted, announced, at, before, foreign, order, row, seen, trouble};
+use crate::core::backup::{self, Step};
+use crate::core::record::FlowId;
+use crate::core::seen::{Meaning, Progress, Sight};
+
+fn submit() -> Step {
+    Step::Submit { backup_name: "n".into(), attempt: 1, time: at(1) }
+}
+
+fn after(record: Record, step: &Step, outcome: &Outcome) -> Next {
+    let seen = seen(10, record, Sight::Nothing { until: None });
+    fold(Some(&order()), &seen, step, outcome, at(10), &LIMITS)
+}
+
+fn answer(outcome: &Outcome) -> Next {
+    after(announced(1), &submit(), outcome)
+}
+
+#[test]
+fn i1_an_announcement_holds_name_attempt_time_and_holder() {
+    let intent = Intent { backup_name: "n_2".into(), attempt: 2, time: at(9), holder: "two".into() };
+    let record = announce(&seen(9, Record { attempts: 1, ..Record::default() }, before(vec![])), &intent);
+    assert_eq!(record.intent, Some(intent));
+    assert_eq!((record.attempts, record.submit_time, record.reason), (2, Some(at(9)), Some(Reason::Submitting)));
+}
+
+#[test]
+fn a_knock_changes_the_intent_and_not_the_row() {
+    let intent = backup::tests::intent(9);
+    let busy = Record { reason: Some(Reason::InstanceBusy), message: "busy".into(), ..Record::default() };
+    let record = announce(&seen(9, busy, before(vec![])), &intent);
+    assert_eq!((record.reason, record.message.as_str()), (Some(Reason::InstanceBusy), "busy"));
+    let refused = after(record, &submit(), &Outcome::Refused(trouble(Meaning::InstanceBusy)));
+    assert_eq!(refused.record.reason, Some(Reason::InstanceBusy));
+    assert!(refused.record.intent.is_none() && refused.record.error.is_some() && refused.news.is_none());
+}
+
+#[test]
+fn an_acceptance_is_recorded_with_its_flow_and_clears_the_error() {
+    let outcome = Outcome::Accepted { flow_id: FlowId::new(7).unwrap(), request_id: Some("r".into()) };
+    let next = answer(&outcome);
+    assert_eq!(next.record.flow_id.map(FlowId::value), Some(7));
+    assert_eq!(next.record.acceptance, Some(Acceptance::Accepted));
+    assert!(next.record.intent.is_none() && next.record.error.is_none());
+    assert_eq!(next.news.unwrap().reason, "Accepted");
+}
+
+#[test]
+fn i6_a_flow_id_is_never_replaced() {
+    let outcome = Outcome::Accepted { flow_id: FlowId::new(7).unwrap(), request_id: None };
+    assert_eq!(after(accepted(1), &submit(), &outcome).record.flow_id, FlowId::new(5_293));
+}
+
+#[test]
+fn a_doubt_keeps_the_intent() {
+    let next = answer(&Outcome::InDoubt { why: "The connection was reset.".into() });
+    assert_eq!(next.record.reason, Some(Reason::OutcomeUnknown));
+    assert_eq!(next.record.intent, announced(1).intent);
+    assert!(next.record.error.is_none(), "an error would read as an answer");
+    assert_eq!(next.until, Some(at(10)), "the first look is at once");
+}
+
+#[test]
+fn each_refusal_has_its_row_and_clears_the_intent() {
+    for (meaning, reason) in [
+        (Meaning::InstanceBusy, Reason::InstanceBusy),
+        (Meaning::DatabaseBusy, Reason::DatabaseBusy),
+        (Meaning::Throttled, Reason::Throttled),
+        (Meaning::Unavailable, Reason::CloudUnreachable),
+        (Meaning::Credentials, Reason::CredentialsUnavailable),
+        (Meaning::AccessDenied, Reason::AccessDenied),
+        (Meaning::ClockSkew, Reason::ClockSkew),
+        (Meaning::InstanceNotFound, Reason::InstanceNotFound),
+        (Meaning::DatabaseNotFound, Reason::DatabaseNotFound),
+        (Meaning::InvalidRequest, Reason::InvalidRequest),
+    ] {
+        let next = answer(&Outcome::Refused(trouble(meaning)));
+        assert_eq!(next.record.reason, Some(reason));
+        assert!(next.record.intent.is_none() && next.record.error.is_some(), "{meaning:?}");
+        assert_eq!(next.record.ended, reason.is_final());
+        assert_eq!(next.until.is_none(), reason.is_final(), "{meaning:?}");
+        if let Some(until) = next.until {
+            assert!(until >= at(65), "answer and listing lag, {meaning:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_while_nothing_changes() {
+    let running = Record { observed_generation: Some(1), ..accepted(1) };
+    let step = |row| Step::Follow { reason: Reason::Running, message: "m".into(), row, note: None, until: at(20) };
+    let mut shown = row(1, Progress::Running);
+    shown.copy.group_id = Some("g".into());
+    let next = after(running.clone(), &step(Some(shown)), &Outcome::None);
+    assert!(!running.differs(&next.record) && next.news.is_none());
+    let waiting = Record { observed_generation: Some(1), reason: Some(Reason::Throttled), ..Record::default() };
+    let again = Step::Wait { reason: Reason::Throttled, message: "other text".into(), note: None, until: at(20) };
+    assert!(!waiting.differs(&after(waiting.clone(), &again, &Outcome::None).record));
+}
+
+#[test]
+fn a_new_generation_is_a_transition_also_at_the_end() {
+    let ended = Record { reason: Some(Reason::Failed), ended: true, observed_generation: Some(0), ..accepted(1) };
+    let next = after(ended.clone(), &Step::Rest { until: None }, &Outcome::None);
+    assert!(ended.differs(&next.record));
+    assert_eq!(next.record.observed_generation, Some(1));
+}
+
+#[test]
+fn the_end_takes_over_the_copy_and_leaves_out_impossible_times() {
+    let mut done = row(1, Progress::Succeeded);
+    done.copy = Copy {
+        backup_id: Some(9),
+        start_time: Some(at(-700)),
+        completion_time: Some(at(11)),
+        size_kb: Some(4),
+        ..Copy::default()
+    };
+    let step = |row| Step::End { reason: Reason::Completed, message: "The copy is complete.".into(), row, note: None };
+    let record = after(accepted(1), &step(Some(done.clone())), &Outcome::None).record;
+    assert_eq!((record.copy.backup_id, record.copy.size_kb), (Some(9), Some(4)));
+    assert_eq!((record.copy.start_time, record.copy.completion_time), (None, None));
+    done.copy.start_time = Some(at(2));
+    done.copy.completion_time = Some(at(9));
+    let record = after(accepted(1), &step(Some(done)), &Outcome::None).record;
+    assert_eq!((record.copy.start_time, record.copy.completion_time), (Some(at(2)), Some(at(9))));
+}
+
+#[test]
+fn an_altered_name_is_reported_once_with_the_end() {
+    let done = foreign("renamed_by_hand", Progress::Succeeded);
+    let step = Step::End { reason: Reason::Completed, message: "Done.".into(), row: Some(done), note: None };
+    let before = Record { backup_name: Some("ours".into()), ..accepted(1) };
+    let next = after(before, &step, &Outcome::None);
+    assert!(next.record.message.contains("renamed_by_hand"));
+    assert_eq!(next.record.backup_name.as_deref(), Some("renamed_by_hand"));
+}
+
+#[test]
+fn i6_two_backups_of_one_order_are_both_named() {
+    let step = Step::Adopt {
+        row: row(1, Progress::Running),
+        others: vec![row(2, Progress::Running)],
+        reason: Reason::Running,
+        message: "m".into(),
+        until: at(20),
+    };
+    let next = after(announced(1), &step, &Outcome::None);
+    let news = next.news.unwrap();
+    assert_eq!((news.reason, news.is_warning, next.duplicates), ("DuplicateBackups", true, 1));
+    assert!(
+        news.message.contains(&row(1, Progress::Running).name)
+            && news.message.contains(&row(2, Progress::Running).name)
+    );
+}
+
+#[test]
+fn a_proven_absence_clears_the_intent_and_submits_again_at_once() {
+    let next = after(announced(1), &Step::Absent, &Outcome::None);
+    assert!(next.record.intent.is_none());
+    assert_eq!((next.record.reason, next.until), (Some(Reason::CloudUnreachable), Some(at(10))));
+}
+
+#[test]
+fn a_backup_seen_again_is_no_longer_unobservable() {
+    let step = |reason, row, note| Step::Follow { reason, message: "m".into(), row, note, until: at(20) };
+    let lost = after(
+        accepted(1),
+        &step(Reason::Unobservable, None, Some(trouble(Meaning::AccessDenied).note)),
+        &Outcome::None,
+    );
+    assert!(lost.record.error.is_some());
+    assert_eq!(lost.news.unwrap().reason, "Unobservable");
+    let found = after(lost.record, &step(Reason::Running, Some(row(1, Progress::Running)), None), &Outcome::None);
+    assert_eq!((found.record.error, found.record.reason), (None, Some(Reason::Running)));
+}
+
+#[test]
+fn an_answer_that_comes_after_another_replica_saw_the_end_adds_only_the_flow() {
+    let ended = Record { reason: Some(Reason::Completed), ended: true, flow_id: None, ..accepted(1) };
+    let outcome = Outcome::Accepted { flow_id: FlowId::new(7).unwrap(), request_id: None };
+    let next = after(ended.clone(), &submit(), &outcome);
+    assert_eq!(next.record.flow_id, FlowId::new(7));
+    assert_eq!((next.record.reason, next.record.ended), (Some(Reason::Completed), true));
+    for late in [Outcome::Refused(trouble(Meaning::InstanceBusy)), Outcome::InDoubt { why: "Lost.".into() }] {
+        assert!(
+            !accepted(1).differs(&Record { observed_generation: None, ..after(accepted(1), &submit(), &late).record })
+        );
+    }
+}
+
+#[test]
+fn i6_an_answer_to_a_wiped_status_restores_what_was_announced() {
+    let next = after(Record::default(), &submit(), &Outcome::InDoubt { why: "Lost.".into() });
+    assert_eq!((next.record.attempts, next.record.submit_time), (1, Some(at(1))));
+    assert_eq!(next.record.reason, Some(Reason::OutcomeUnknown));
+}

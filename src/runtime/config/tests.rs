@@ -1,0 +1,240 @@
+//! Each rule of the settings, tried with values on both sides of it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args, Command, FromArgMatches};
+use secrecy::ExposeSecret;
+
+use super::*;
+
+/// The settings that `arguments` and `variables` give, on an endpoint of the internet or on loopback.
+fn check_with(arguments: &[&str], variables: &[(&str, &str)], loopback: bool) -> Result<Settings, Wrong> {
+    // Whatever the surroundings of the test set must not matter.
+    let command = Flags::augment_args(Command::new("run").no_binary_name(true)).mut_args(|argument| argument.env(None));
+    let matches = command.try_get_matches_from(arguments).expect("known flags");
+    let flags = Flags::from_arg_matches(&matches).expect("complete flags");
+    let variables: BTreeMap<String, OsString> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
+    flags.check(&|name| variables.get(name).cloned(), |_| Ok(loopback))
+}
+
+fn check(arguments: &[&str]) -> Result<Settings, Wrong> {
+    check_with(arguments, &[], false)
+}
+
+/// The sentence that refuses `arguments`.
+fn refused(arguments: &[&str]) -> String {
+    match check(arguments) {
+        Ok(settings) => panic!("{arguments:?} was accepted: {settings:?}"),
+        Err(wrong) => wrong.to_string(),
+    }
+}
+
+/// In the unit of the flags.
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn only(names: &[&str]) -> Namespaces {
+    Namespaces::Only(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[test]
+fn nothing_typed_gives_the_documented_defaults() {
+    let settings = check(&[]).expect("the defaults are right");
+    assert_eq!(settings.tencent_endpoint, "https://sqlserver.tencentcloudapi.com");
+    assert_eq!(settings.watch_namespaces, Namespaces::All);
+    assert_eq!(settings.shared_identity_namespaces, only(&[]));
+    assert!(settings.identity.is_none());
+    assert!(settings.extra_ca_pem.is_none());
+    assert!(settings.proxy.https.is_none() && settings.proxy.no_proxy.is_none());
+    assert!((settings.api_share - 0.5).abs() < f64::EPSILON);
+    assert_eq!(settings.polling, Polling { min: secs(15), max: secs(60) });
+    assert_eq!(settings.fence.signature_validity, secs(300));
+    assert_eq!(settings.fence.clock_skew, secs(300));
+    assert_eq!(settings.fence.listing_lag, secs(60));
+    assert_eq!(settings.drain, secs(20));
+    assert_eq!(settings.admin_address.to_string(), "0.0.0.0:8080");
+    assert_eq!(settings.log, Log { format: LogFormat::Json, filter: "info".to_owned() });
+}
+
+/// The sentences are written with constants: they must be the names that clap listens to.
+#[test]
+fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
+    let command = Flags::augment_args(Command::new("run"));
+    let listened: Vec<String> = command
+        .get_arguments()
+        .map(|argument| {
+            let environment = argument.get_env().and_then(|name| name.to_str()).expect("an environment name");
+            format!("--{} ({environment})", argument.get_long().expect("a flag"))
+        })
+        .collect();
+    let written = [
+        flags::TENCENT_ENDPOINT,
+        flags::WATCH_NAMESPACES,
+        flags::SHARED_IDENTITY_NAMESPACES,
+        flags::EXTRA_CA_FILE,
+        flags::API_SHARE,
+        flags::POLL_MIN_SECONDS,
+        flags::POLL_MAX_SECONDS,
+        flags::DRAIN_SECONDS,
+        flags::ADMIN_ADDRESS,
+        flags::LOG_FORMAT,
+        flags::LOG_FILTER,
+        flags::SIGNATURE_VALIDITY_SECONDS,
+        flags::CLOCK_SKEW_SECONDS,
+        flags::LISTING_LAG_SECONDS,
+    ];
+    assert_eq!(listened, written.map(|setting| setting.to_string()));
+}
+
+#[test]
+fn the_endpoint_is_judged_by_the_function_that_was_given() {
+    let flags = || {
+        let command = Flags::augment_args(Command::new("run")).mut_args(|argument| argument.env(None));
+        Flags::from_arg_matches(&command.get_matches_from(["run", "--tencent-endpoint=x"])).expect("complete flags")
+    };
+    let wrong = flags().check(&|_| None, |given| Err(format!("{given} is no address, give one"))).expect_err("refused");
+    assert_eq!(wrong.to_string(), "--tencent-endpoint (TENCENT_ENDPOINT): x is no address, give one");
+    assert_eq!(flags().check(&|_| None, |_| Ok(false)).expect("accepted").tencent_endpoint, "x");
+}
+
+#[test]
+fn numbers_have_bounds() {
+    for good in ["0.05", "1", "1.0", ".5"] {
+        assert!(check(&["--api-share", good]).is_ok(), "{good}");
+    }
+    for bad in ["0.049", "1.01", "0", "-1", "NaN", "inf", "half", "0,5", "50%"] {
+        assert!(refused(&[&format!("--api-share={bad}")]).contains("from 0.05 to 1"), "{bad}");
+    }
+    for flag in ["--poll-min-seconds", "--poll-max-seconds"] {
+        for bad in ["0", "-1", "1.5", "15s", "86401", "99999999999999999999", " 15"] {
+            let sentence = refused(&[&format!("{flag}={bad}")]);
+            assert!(sentence.contains(flag) && sentence.contains("from 1 to 86400"), "{bad}: {sentence}");
+        }
+    }
+    assert_eq!(check(&["--drain-seconds=0"]).expect("no drain at all").drain, Duration::ZERO);
+    assert!(refused(&["--drain-seconds=soon"]).contains("from 0 to 86400"));
+}
+
+#[test]
+fn the_first_rest_is_no_longer_than_the_longest() {
+    let one = check(&["--poll-min-seconds=1", "--poll-max-seconds=1"]).expect("equal is fine");
+    assert_eq!(one.polling, Polling { min: secs(1), max: secs(1) });
+    assert_eq!(
+        refused(&["--poll-min-seconds=61"]),
+        "--poll-min-seconds (POLL_MIN_SECONDS) is \"61\": it is above --poll-max-seconds (POLL_MAX_SECONDS), which is 60: \
+         lower the first or raise the second"
+    );
+}
+
+#[test]
+fn the_fence_shrinks_on_loopback_alone() {
+    for (flag, fact) in
+        [("--signature-validity-seconds", 300), ("--clock-skew-seconds", 300), ("--listing-lag-seconds", 60)]
+    {
+        let smaller = format!("{flag}={}", fact - 1);
+        assert!(refused(&[&smaller]).contains(&format!("give {fact} or more")), "{flag}");
+        assert!(check_with(&[&smaller], &[], true).is_ok(), "{flag}");
+        assert!(check(&[&format!("{flag}={}", fact + 1)]).is_ok(), "{flag}");
+    }
+    let none = check_with(&["--listing-lag-seconds=0"], &[], true).expect("no lag on loopback");
+    assert_eq!(none.fence.listing_lag, Duration::ZERO);
+}
+
+#[test]
+fn namespaces_are_lists_of_labels() {
+    let settings = check(&["--watch-namespaces=b, a,b", "--shared-identity-namespaces=*"]).expect("right");
+    assert_eq!(settings.watch_namespaces, only(&["a", "b"]));
+    assert!(settings.watch_namespaces.include("a") && !settings.watch_namespaces.include("c"));
+    assert!(settings.shared_identity_namespaces.include("c"));
+    for flag in ["--watch-namespaces", "--shared-identity-namespaces"] {
+        for bad in ["a,", ",", "a,,b", " ", "A", "a_b", "-a", "a-", "a.b", "a b", "a\nb", "a,*", &"a".repeat(64)] {
+            let sentence = refused(&[&format!("{flag}={bad}")]);
+            assert!(sentence.starts_with(flag) && !sentence.contains('\n'), "{bad}: {sentence}");
+        }
+        assert!(check(&[&format!("{flag}={}", "a".repeat(63))]).is_ok());
+    }
+    assert!(refused(&["--watch-namespaces=*"]).contains("leave it empty for all"));
+}
+
+#[test]
+fn addresses_formats_and_filters_are_tried() {
+    for good in ["127.0.0.1:0", "[::]:8080"] {
+        assert!(check(&["--admin-address", good]).is_ok(), "{good}");
+    }
+    for bad in [":8080", "localhost:8080", "0.0.0.0", "0.0.0.0:65536", "::1:80"] {
+        assert!(refused(&["--admin-address", bad]).contains("give an IP address and a port"), "{bad}");
+    }
+    assert_eq!(check(&["--log-format=text"]).expect("known").log.format, LogFormat::Text);
+    assert!(refused(&["--log-format=JSON"]).contains("give json or text"));
+    assert!(refused(&["--log-filter=inof"]).contains("--log-filter (RUST_LOG) is \"inof\": give a level"));
+}
+
+#[test]
+fn a_key_is_whole_and_bare_or_absent() {
+    let id = ("TENCENTCLOUD_SECRET_ID", "AKID-of-tests");
+    let key = ("TENCENTCLOUD_SECRET_KEY", "key-of-tests");
+    let token = ("TENCENTCLOUD_TOKEN", "token-of-tests");
+    let whole = check_with(&[], &[id, key, token], false).expect("a whole key");
+    assert!(!format!("{whole:?}").contains("of-tests"), "Debug shows a secret");
+    let identity = whole.identity.expect("the key");
+    assert_eq!(identity.secret_id.expose_secret(), id.1);
+    assert_eq!(identity.secret_key.expose_secret(), key.1);
+    assert_eq!(identity.token.expect("the token").expose_secret(), token.1);
+    assert!(check_with(&[], &[id, key], false).expect("no token").identity.is_some_and(|key| key.token.is_none()));
+    let unset = [(id.0, ""), (key.0, ""), (token.0, "")];
+    assert!(check_with(&[], &unset, false).expect("all empty").identity.is_none());
+    let sentence = |variables: &[(&str, &str)]| check_with(&[], variables, false).expect_err("refused").to_string();
+    assert!(sentence(&[id]).starts_with("TENCENTCLOUD_SECRET_ID is set and TENCENTCLOUD_SECRET_KEY is not"));
+    assert!(sentence(&[key, token]).starts_with("TENCENTCLOUD_SECRET_KEY is set and TENCENTCLOUD_SECRET_ID is not"));
+    assert!(sentence(&[id, (key.0, "")]).starts_with("TENCENTCLOUD_SECRET_ID is set"));
+    assert!(sentence(&[token]).starts_with("TENCENTCLOUD_TOKEN is set without a key pair"));
+    for bad in ["hidden ", "\thidden", "hid den", "hidden\n", "hiddén"] {
+        let sentence = sentence(&[id, (key.0, bad)]);
+        assert!(sentence.starts_with("TENCENTCLOUD_SECRET_KEY holds"), "{sentence}");
+        assert!(!sentence.contains("hid") && !sentence.contains('\n'), "{sentence}");
+    }
+}
+
+#[test]
+fn proxies_are_addresses_and_are_never_repeated() {
+    let proxy = |variables: &[(&str, &str)]| check_with(&[], variables, false).map(|settings| settings.proxy);
+    for good in ["http://proxy:3128", "https://user:hidden@proxy:3128/", "proxy:3128", "http://[::1]:3128"] {
+        let read = proxy(&[("HTTPS_PROXY", good)]).expect(good);
+        assert_eq!(read.https.expect("set").expose_secret(), good);
+    }
+    for bad in ["socks5://user:hidden@proxy", "http://", "http://proxy/path", "ftp://proxy", "hidden hidden"] {
+        let sentence = proxy(&[("HTTPS_PROXY", bad)]).expect_err(bad).to_string();
+        assert!(sentence.starts_with("HTTPS_PROXY is no proxy address: give"), "{sentence}");
+        assert!(!sentence.contains("hidden"), "{sentence}");
+    }
+    let lower = proxy(&[("https_proxy", "http://b:1"), ("no_proxy", "x,.y"), ("HTTPS_PROXY", "")]).expect("right");
+    assert_eq!(lower.https.expect("set").expose_secret(), "http://b:1");
+    assert_eq!(lower.no_proxy.as_deref(), Some("x,.y"));
+    let upper = proxy(&[("https_proxy", "http://b:1"), ("HTTPS_PROXY", "http://a:1")]).expect("right");
+    assert_eq!(upper.https.expect("set").expose_secret(), "http://a:1");
+}
+
+#[test]
+fn a_sentence_is_one_line_whatever_it_repeats() {
+    let sentence = refused(&[&format!("--api-share=1\nforged {}", "é".repeat(500))]);
+    assert!(!sentence.contains('\n') && sentence.len() < 300, "{sentence}");
+}
+
+#[test]
+fn an_empty_variable_is_unset() {
+    let command = || {
+        clap::Command::new("run")
+            .arg(clap::Arg::new("a").long("a").env("PATH").default_value("default"))
+            .arg(clap::Arg::new("b").long("b").env("HOME_OF_NOBODY").default_value("default"))
+    };
+    let a = |environment: Environment<'_>| {
+        let matches = blank_is_unset(command(), environment).get_matches_from(["run"]);
+        matches.get_one::<String>("a").cloned().expect("defaulted")
+    };
+    assert_ne!(a(&|_| Some(OsString::from("x"))), "default", "a variable that holds something is kept");
+    assert_eq!(a(&|_| Some(OsString::new())), "default", "an empty one is dropped");
+}

@@ -1,0 +1,224 @@
+//! The program's figures, typed.
+//!
+//! Every name begins with `sqlserver_backup_operator_`. A label's values come from closed sets (`&'static str`), with
+//! one exception, the namespace: an object's name, its UID, an instance or a message never becomes a label, so that the
+//! number of series is bounded by the program's own tables and the number of namespaces.
+//!
+//! A registry is a value that is passed around, not a global: a test reads exactly what it caused.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The `Content-Type` of what [`Metrics::encode`] returns.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds in seconds. The last one is the time-out of a whole call, so nothing but a late wake-up lies above it.
+const CALL_SECONDS: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    action: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActionLabels {
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PassLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NamespaceLabels {
+    namespace: String,
+}
+
+/// All figures of one process. Shared behind an `Arc`; no method waits for anything but a short lock.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Family<ActionLabels, Histogram, fn() -> Histogram>,
+    passes: Family<PassLabels, Counter>,
+    in_doubt: Gauge,
+    last_success: Family<NamespaceLabels, Gauge>,
+    status_writes: Counter,
+    duplicates: Counter,
+    undecodable: Counter,
+}
+
+impl Metrics {
+    /// Figures that all stand at nothing. `version` is shown as the label of the build's information.
+    pub fn new(version: &'static str) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("sqlserver_backup_operator"),
+            calls: Family::default(),
+            call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            passes: Family::default(),
+            in_doubt: Gauge::default(),
+            last_success: Family::default(),
+            status_writes: Counter::default(),
+            duplicates: Counter::default(),
+            undecodable: Counter::default(),
+        };
+        metrics.register(version);
+        metrics
+    }
+
+    /// Gives every figure its name. Destructured, so that a figure without a name is a warning.
+    fn register(&mut self, version: &'static str) {
+        let Self {
+            registry,
+            calls,
+            call_seconds,
+            passes,
+            in_doubt,
+            last_success,
+            status_writes,
+            duplicates,
+            undecodable,
+        } = self;
+        let build = Info::new(vec![("version", version)]);
+        registry.register("build", "The program that speaks here", build);
+        registry.register("cloud_calls", "Calls to the cloud, by action and answered code", calls.clone());
+        let help = "How long a call to the cloud took, from the connection to the last byte read";
+        registry.register_with_unit("cloud_call_duration", help, Unit::Seconds, call_seconds.clone());
+        registry.register("passes", "Passes over an object, by result", passes.clone());
+        let help = "Orders of which nobody knows yet whether the cloud accepted them";
+        registry.register("orders_in_doubt", help, in_doubt.clone());
+        let help = "When the latest backup of the namespace was complete, in seconds since 1970";
+        registry.register_with_unit("last_success_timestamp", help, Unit::Seconds, last_success.clone());
+        registry.register("status_writes", "Writes of a status to the API server", status_writes.clone());
+        let help = "Backups that were seen in the cloud beyond the one that their order may have";
+        registry.register("duplicate_backups", help, duplicates.clone());
+        let help = "Times an object was met whose spec or status cannot be read";
+        registry.register("undecodable_objects", help, undecodable.clone());
+    }
+
+    /// One call to the cloud ended. `code` is the code of the caller's table, `OK` for a good answer, a word of its own
+    /// for an answer that never came, and `other` for a code that the table lacks.
+    pub fn call(&self, action: &'static str, code: &'static str, took: Duration) {
+        self.calls.get_or_create(&CallLabels { action, code }).inc();
+        self.call_seconds.get_or_create(&ActionLabels { action }).observe(took.as_secs_f64());
+    }
+
+    /// One pass over an object ended.
+    pub fn pass(&self, result: &'static str) {
+        self.passes.get_or_create(&PassLabels { result }).inc();
+    }
+
+    /// How many orders are in doubt at present.
+    pub fn set_in_doubt(&self, orders: usize) {
+        self.in_doubt.set(i64::try_from(orders).unwrap_or(i64::MAX));
+    }
+
+    /// A backup of `namespace` was complete at `at`. The figure never goes back: after a restart the finished objects
+    /// come in any order.
+    pub fn succeeded(&self, namespace: &str, at: Timestamp) {
+        let labels = NamespaceLabels { namespace: namespace.to_owned() };
+        let gauge = self.last_success.get_or_create(&labels);
+        let latest: &AtomicI64 = gauge.inner();
+        latest.fetch_max(at.as_second(), Ordering::Relaxed);
+    }
+
+    /// A status was written to the API server.
+    pub fn status_written(&self) {
+        self.status_writes.inc();
+    }
+
+    /// A backup beyond the one that its order may have was seen (I6).
+    pub fn duplicate_seen(&self) {
+        self.duplicates.inc();
+    }
+
+    /// An object was met whose spec or status cannot be read.
+    pub fn undecodable_met(&self) {
+        self.undecodable.inc();
+    }
+
+    /// All figures as `OpenMetrics` text, see [`CONTENT_TYPE`].
+    ///
+    /// # Errors
+    /// A label could not be written as text. No label of this file can cause it.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(metrics: &Metrics) -> Vec<String> {
+        metrics.encode().expect("encodable").lines().map(str::to_owned).collect()
+    }
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn every_figure_shows_under_its_name() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.call("CreateBackup", "OK", Duration::from_millis(40));
+        metrics.pass("rest");
+        metrics.set_in_doubt(3);
+        metrics.succeeded("team-a", second(1_800_000_000));
+        metrics.status_written();
+        metrics.duplicate_seen();
+        metrics.undecodable_met();
+        let lines = lines(&metrics);
+        for expected in [
+            r#"sqlserver_backup_operator_cloud_calls_total{action="CreateBackup",code="OK"} 1"#,
+            r#"sqlserver_backup_operator_cloud_call_duration_seconds_count{action="CreateBackup"} 1"#,
+            r#"sqlserver_backup_operator_cloud_call_duration_seconds_bucket{le="0.025",action="CreateBackup"} 0"#,
+            r#"sqlserver_backup_operator_cloud_call_duration_seconds_bucket{le="0.05",action="CreateBackup"} 1"#,
+            r#"sqlserver_backup_operator_passes_total{result="rest"} 1"#,
+            "sqlserver_backup_operator_orders_in_doubt 3",
+            r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="team-a"} 1800000000"#,
+            "sqlserver_backup_operator_status_writes_total 1",
+            "sqlserver_backup_operator_duplicate_backups_total 1",
+            "sqlserver_backup_operator_undecodable_objects_total 1",
+            r#"sqlserver_backup_operator_build_info{version="1.2.3"} 1"#,
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "missing: {expected}\nin: {lines:#?}");
+        }
+        assert_eq!(lines.last().map(String::as_str), Some("# EOF"));
+    }
+
+    #[test]
+    fn the_last_success_never_goes_back() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.succeeded("a", second(200));
+        metrics.succeeded("a", second(100));
+        metrics.succeeded("b", second(100));
+        let lines = lines(&metrics);
+        let shown = |line: &str| lines.iter().any(|shown| shown == line);
+        assert!(shown(r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="a"} 200"#));
+        assert!(shown(r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="b"} 100"#));
+    }
+
+    #[test]
+    fn in_doubt_follows_the_present() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.set_in_doubt(3);
+        metrics.set_in_doubt(0);
+        assert!(lines(&metrics).contains(&"sqlserver_backup_operator_orders_in_doubt 0".to_owned()));
+    }
+}
