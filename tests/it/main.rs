@@ -18,3 +18,4 @@ mod golden;
 mod reasons;
 mod schema;
 mod stored;
+mod upgrade;
