@@ -124,12 +124,7 @@ impl Budget {
     /// `share` of each documented limit, 0.05 to 1; what lies outside is brought inside.
     pub fn new(share: f64) -> Self {
         let share = if share.is_nan() { 0.05 } else { share.clamp(0.05, 1.0) };
-        Self {
-            share,
-            desks: HashMap::new(),
-            latest: Timestamp::MIN,
-            tidied: Timestamp::MIN,
-        }
+        Self { share, desks: HashMap::new(), latest: Timestamp::MIN, tidied: Timestamp::MIN }
     }
 
     /// Grants all of a claim's needs, or none. O(log n) in the number of claims that wait.

@@ -17,3 +17,5 @@ mod examples;
 mod golden;
 mod reasons;
 mod schema;
+mod stored;
+mod upgrade;

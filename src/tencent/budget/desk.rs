@@ -69,9 +69,7 @@ impl Desk {
             self.dismiss(&uid, Exit::Served);
             return Grant::Granted(self.take(now, claim.needs));
         }
-        let until = earlier(last, reach)
-            .max(later(now, SHORTEST_REST))
-            .min(later(now, LONGEST_REST));
+        let until = earlier(last, reach).max(later(now, SHORTEST_REST)).min(later(now, LONGEST_REST));
         if let Some(waiting) = self.waiting.get_mut(&uid) {
             self.expected.remove(&(waiting.until, Arc::clone(&uid)));
             waiting.until = later(until, GRACE);
@@ -114,20 +112,10 @@ impl Desk {
         }
         self.dismiss(uid, Exit::Gone);
         let namespace: Arc<str> = Arc::from(claim.namespace);
-        self.rotations
-            .entry(urgency)
-            .or_default()
-            .enter(&namespace, age.clone(), claim.needs);
+        self.rotations.entry(urgency).or_default().enter(&namespace, age.clone(), claim.needs);
         let until = later(now, GRACE);
         self.expected.insert((until, Arc::clone(uid)));
-        let waiting = Waiting {
-            urgency,
-            namespace,
-            age,
-            needs: claim.needs.to_vec(),
-            since,
-            until,
-        };
+        let waiting = Waiting { urgency, namespace, age, needs: claim.needs.to_vec(), since, until };
         self.waiting.insert(Arc::clone(uid), waiting);
     }
 
@@ -150,19 +138,12 @@ impl Desk {
     /// How many instants of an action those before a waiting claim need.
     fn demand_before(&self, uid: &Arc<str>, action: Action) -> u64 {
         let Some(waiting) = self.waiting.get(uid) else { return 0 };
-        let more_urgent = self
+        let more_urgent = self.rotations.range(..waiting.urgency).map(|(_, rotation)| rotation.demand(action));
+        let own = waiting.needs.iter().filter(|(needed, _)| *needed == action).map(|(_, need)| u64::from(*need)).sum();
+        let alike = self
             .rotations
-            .range(..waiting.urgency)
-            .map(|(_, rotation)| rotation.demand(action));
-        let own = waiting
-            .needs
-            .iter()
-            .filter(|(needed, _)| *needed == action)
-            .map(|(_, need)| u64::from(*need))
-            .sum();
-        let alike = self.rotations.get(&waiting.urgency).map_or(0, |rotation| {
-            rotation.demand_before(rotation.rank(&waiting.namespace, &waiting.age), action, own)
-        });
+            .get(&waiting.urgency)
+            .map_or(0, |rotation| rotation.demand_before(rotation.rank(&waiting.namespace, &waiting.age), action, own));
         more_urgent.fold(alike, u64::saturating_add)
     }
 

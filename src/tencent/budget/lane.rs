@@ -32,21 +32,13 @@ impl Lane {
     pub(super) fn new(rate: f64, now: Timestamp) -> Self {
         // Rounded up by one nanosecond: a limit that is met exactly must not be exceeded by rounding.
         let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(RECOVERY) + Duration::from_nanos(1);
-        Self {
-            interval,
-            next: later(now, interval),
-            slowed: None,
-        }
+        Self { interval, next: later(now, interval), slowed: None }
     }
 
     /// Between two instants now.
     pub(super) fn interval(&self, now: Timestamp) -> Duration {
         let stretched = self.interval.as_secs_f64() * self.stretch(now);
-        if self.slowed.is_none() {
-            self.interval
-        } else {
-            Duration::try_from_secs_f64(stretched).unwrap_or(RECOVERY)
-        }
+        if self.slowed.is_none() { self.interval } else { Duration::try_from_secs_f64(stretched).unwrap_or(RECOVERY) }
     }
 
     /// The first instant that can be had.

@@ -59,13 +59,7 @@ impl<K: Ord> Ranked<K> {
         let (same, larger) = split(rest, &|other| *other <= key);
         let is_new = same.is_none();
         self.counter = self.counter.wrapping_add(1);
-        let node = Box::new(Node {
-            priority: mix(self.counter),
-            key,
-            size: 1,
-            left: None,
-            right: None,
-        });
+        let node = Box::new(Node { priority: mix(self.counter), key, size: 1, left: None, right: None });
         self.root = merge(merge(smaller, same.or(Some(node))), larger);
         is_new
     }
@@ -139,9 +133,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn depth<K>(link: Option<&Node<K>>) -> usize {
-        link.map_or(0, |node| {
-            1 + depth(node.left.as_deref()).max(depth(node.right.as_deref()))
-        })
+        link.map_or(0, |node| 1 + depth(node.left.as_deref()).max(depth(node.right.as_deref())))
     }
 
     proptest! {

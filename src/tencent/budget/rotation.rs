@@ -47,10 +47,7 @@ impl Rotation {
     pub(super) fn enter(&mut self, namespace: &Arc<str>, age: Age, needs: &[(Action, u8)]) {
         let next = self.round.saturating_add(1);
         let entry = self.namespaces.entry(Arc::clone(namespace));
-        let space = entry.or_insert_with(|| Namespace {
-            first: next,
-            members: Ranked::default(),
-        });
+        let space = entry.or_insert_with(|| Namespace { first: next, members: Ranked::default() });
         let turn = space.first.saturating_add(count(space.members.len()));
         if space.members.insert(age) {
             self.turns.insert((turn, Arc::clone(namespace)));
@@ -127,10 +124,7 @@ mod tests {
     fn drain(rotation: &mut Rotation, mut waiting: Vec<(Arc<str>, i64)>) -> Vec<i64> {
         let mut served = vec![];
         while !waiting.is_empty() {
-            let first = waiting
-                .iter()
-                .position(|(space, second)| rotation.rank(space, &age(*second)) == 0)
-                .unwrap();
+            let first = waiting.iter().position(|(space, second)| rotation.rank(space, &age(*second)) == 0).unwrap();
             let (space, second) = waiting.remove(first);
             rotation.leave(&space, &age(second), NEEDS, Exit::Served);
             served.push(second);
@@ -141,9 +135,8 @@ mod tests {
     #[test]
     fn namespaces_take_turns_and_the_oldest_goes_first_within_one() {
         let mut rotation = Rotation::default();
-        let waiting: Vec<(Arc<str>, i64)> = [("a", 3), ("a", 1), ("a", 2), ("b", 9), ("b", 8), ("c", 7)]
-            .map(|(space, s)| (Arc::from(space), s))
-            .into();
+        let waiting: Vec<(Arc<str>, i64)> =
+            [("a", 3), ("a", 1), ("a", 2), ("b", 9), ("b", 8), ("c", 7)].map(|(space, s)| (Arc::from(space), s)).into();
         for (space, second) in &waiting {
             rotation.enter(space, age(*second), NEEDS);
         }
@@ -184,10 +177,6 @@ mod tests {
         rotation.leave(&a, &age(1), NEEDS, Exit::Gone);
         assert_eq!((rotation.rank(&a, &age(2)), rotation.rank(&b, &age(3))), (0, 1));
         rotation.leave(&a, &age(1), NEEDS, Exit::Gone);
-        assert_eq!(
-            rotation.demand(Action::DescribeBackups),
-            4,
-            "leaving twice changes nothing"
-        );
+        assert_eq!(rotation.demand(Action::DescribeBackups), 4, "leaving twice changes nothing");
     }
 }

@@ -23,10 +23,7 @@ fn i8_no_second_holds_more_than_the_share_of_the_limit() {
         for number in 0..600_u64 {
             let (urgency, needs) = kinds[usize::try_from(number).unwrap() % 5];
             let namespace = format!("team-{}", number * 31 % 7);
-            world.add(
-                at(number * 131 % 9_000),
-                order(&namespace, number * 17 % 600, urgency, needs),
-            );
+            world.add(at(number * 131 % 9_000), order(&namespace, number * 17 % 600, urgency, needs));
         }
         world.run(at(3_600_000));
         assert!(world.all_served());
@@ -37,10 +34,7 @@ fn i8_no_second_holds_more_than_the_share_of_the_limit() {
             let most = busiest_second(&lane, false);
             assert!(most <= action.documented_rate(), "{action} at {share}: {most}");
             let gap = lane.windows(2).map(|pair| span(pair[0], pair[1])).min().unwrap();
-            assert!(
-                gap >= Duration::from_secs_f64(1.0 / rate),
-                "{action} at {share}: {gap:?}"
-            );
+            assert!(gap >= Duration::from_secs_f64(1.0 / rate), "{action} at {share}: {gap:?}");
         }
     }
 }
@@ -65,10 +59,7 @@ fn a_thousand_orders_drain_at_the_pace_and_wake_about_once() {
         let mut world = World::new(1.0);
         world.late = late;
         for number in 0..1_000 {
-            world.add(
-                at(number % 40),
-                order("a", number * 7 % 1_000, Urgency::Look, &[(Create, 1)]),
-            );
+            world.add(at(number % 40), order("a", number * 7 % 1_000, Urgency::Look, &[(Create, 1)]));
         }
         world.run(at(600_000));
         assert!(world.all_served());
@@ -83,18 +74,11 @@ fn a_thousand_orders_drain_at_the_pace_and_wake_about_once() {
 fn within_a_namespace_the_oldest_order_goes_first() {
     let mut world = World::new(0.5);
     for number in 0..200_u64 {
-        world.add(
-            at(number % 10),
-            order("a", number * 37 % 200, Urgency::Look, &[(Create, 1)]),
-        );
+        world.add(at(number % 10), order("a", number * 37 % 200, Urgency::Look, &[(Create, 1)]));
     }
     world.run(at(600_000));
-    let mut by_instant: Vec<(Timestamp, u64)> = world
-        .stories
-        .iter()
-        .zip(&world.orders)
-        .map(|(story, order)| (story.instants[0].1, order.created))
-        .collect();
+    let mut by_instant: Vec<(Timestamp, u64)> =
+        world.stories.iter().zip(&world.orders).map(|(story, order)| (story.instants[0].1, order.created)).collect();
     by_instant.sort_unstable();
     // The first instants go to whoever asks before the others are there.
     let later: Vec<u64> = by_instant[10..].iter().map(|(_, created)| *created).collect();
@@ -125,15 +109,8 @@ fn namespaces_share_evenly_whatever_their_number_of_orders() {
         world.add(at(0), order("few", 1_000 + number, Urgency::Look, &[(Create, 1)]));
     }
     world.run(at(600_000));
-    let last_of_few = world.stories[300..]
-        .iter()
-        .map(|story| story.instants[0].1)
-        .max()
-        .unwrap();
-    assert!(
-        span(at(0), last_of_few) < Duration::from_millis(7_500),
-        "30 turns of two at 10/s: {last_of_few}"
-    );
+    let last_of_few = world.stories[300..].iter().map(|story| story.instants[0].1).max().unwrap();
+    assert!(span(at(0), last_of_few) < Duration::from_millis(7_500), "30 turns of two at 10/s: {last_of_few}");
 }
 
 #[test]
@@ -148,17 +125,9 @@ fn the_more_urgent_overtakes_and_others_go_on() {
     world.run(at(600_000));
     let waited = |index: usize| span(at(5_000), world.stories[index].instants[0].1);
     assert!(waited(resolve) < Duration::from_millis(800), "{:?}", waited(resolve));
-    assert!(
-        waited(follow) < Duration::from_millis(200),
-        "another lane: {:?}",
-        waited(follow)
-    );
+    assert!(waited(follow) < Duration::from_millis(200), "another lane: {:?}", waited(follow));
     let last = |urgency: Urgency| {
-        let of = world
-            .stories
-            .iter()
-            .zip(&world.orders)
-            .filter(|(_, order)| order.urgency == urgency);
+        let of = world.stories.iter().zip(&world.orders).filter(|(_, order)| order.urgency == urgency);
         of.map(|(story, _)| story.granted.unwrap()).max().unwrap()
     };
     assert!(last(Urgency::Look) < last(Urgency::Protected));
@@ -170,10 +139,7 @@ fn what_is_least_urgent_does_not_starve() {
     // Twice what the lane holds, for ten minutes, from many namespaces.
     for number in 0..36_000_u64 {
         let namespace = format!("team-{}", number % 20);
-        world.add(
-            at(number * 1_000 / 60),
-            order(&namespace, number, Urgency::Look, &[(List, 1)]),
-        );
+        world.add(at(number * 1_000 / 60), order(&namespace, number, Urgency::Look, &[(List, 1)]));
     }
     let least = world.add(at(30_000), order("quiet", 40_000, Urgency::Protected, &[(List, 1)]));
     world.run(at(600_000));
@@ -192,9 +158,7 @@ fn a_claim_gets_all_its_instants_or_takes_none() {
     assert!(matches!(world.ask(at(10), both), Grant::RestUntil(_)));
     let list = world.add(at(11), order("c", 0, Urgency::Look, &[(List, 1)]));
     world.agenda.clear();
-    let Grant::Granted(mut instants) = world.ask(at(11), list) else {
-        panic!("a free lane")
-    };
+    let Grant::Granted(mut instants) = world.ask(at(11), list) else { panic!("a free lane") };
     assert!(instants.next(List).unwrap() < at(50), "the first instant of the lane");
     assert_eq!(instants.next(List), None);
 }
@@ -228,10 +192,7 @@ fn whoever_does_not_come_back_is_forgotten_and_holds_nobody_up() {
     let alive = world.add(at(1), order("b", 0, Urgency::Look, &[(Create, 1)]));
     world.run(at(30_000));
     let waited = span(at(0), world.stories[alive].granted.unwrap());
-    assert!(
-        waited < Duration::from_secs(13),
-        "a hundred were due within ten seconds: {waited:?}"
-    );
+    assert!(waited < Duration::from_secs(13), "a hundred were due within ten seconds: {waited:?}");
     world.budget.settle(at(200_000));
     assert_eq!(world.budget.waiting(), 0);
     assert!(world.budget.desks.is_empty(), "an idle budget costs nothing");
@@ -245,21 +206,11 @@ fn a_throttled_lane_goes_at_half_its_pace() {
     }
     world.run(at(1_000));
     let order = world.orders[0].clone();
-    world
-        .budget
-        .throttled(&order.identity, &order.region, Create, at(1_000));
+    world.budget.throttled(&order.identity, &order.region, Create, at(1_000));
     world.run(at(600_000));
     let lane = &world.instants()[&Create];
-    let in_second = |n: u64| {
-        lane.iter()
-            .filter(|i| **i >= at(n * 1_000) && **i < at((n + 1) * 1_000))
-            .count()
-    };
-    assert!(
-        (15..=16).contains(&in_second(1)),
-        "what was given away before, then half: {}",
-        in_second(1)
-    );
+    let in_second = |n: u64| lane.iter().filter(|i| **i >= at(n * 1_000) && **i < at((n + 1) * 1_000)).count();
+    assert!((15..=16).contains(&in_second(1)), "what was given away before, then half: {}", in_second(1));
     assert!((10..=11).contains(&in_second(2)), "{}", in_second(2));
     assert!(world.all_served());
 }
@@ -270,23 +221,12 @@ fn a_large_claim_at_the_smallest_share_is_served_among_others() {
     for number in 0..20 {
         world.add(at(0), order("a", number, Urgency::Look, &[(List, 4), (Create, 1)]));
         world.add(at(0), order("b", number, Urgency::Look, &[(Create, 1)]));
-        world.add(
-            at(0),
-            order(
-                "c",
-                number,
-                Urgency::Resolve,
-                &[(List, 30), (Action::DescribeDBInstances, 1)],
-            ),
-        );
+        world.add(at(0), order("c", number, Urgency::Resolve, &[(List, 30), (Action::DescribeDBInstances, 1)]));
     }
     world.run(at(3_600_000));
     assert!(world.all_served());
     let took = span(at(0), world.end());
-    assert!(
-        took < Duration::from_secs(260),
-        "20 x 34 listings at 3/s are 227 s: {took:?}"
-    );
+    assert!(took < Duration::from_secs(260), "20 x 34 listings at 3/s are 227 s: {took:?}");
 }
 
 #[test]
@@ -300,10 +240,7 @@ fn a_clock_that_is_set_back_does_not_stop_anybody() {
     world.agenda.push(Reverse((at(0), index)));
     world.run(at(1_000));
     assert!(world.stories[index].granted.unwrap() <= at(100));
-    assert!(
-        matches!(world.ask(at(3_600_000), index), Grant::Granted(_)),
-        "nor does one that jumps ahead"
-    );
+    assert!(matches!(world.ask(at(3_600_000), index), Grant::Granted(_)), "nor does one that jumps ahead");
 }
 
 #[test]

@@ -14,16 +14,11 @@ use crate::tencent::region::Region;
 
 /// Milliseconds after the beginning.
 pub(super) fn at(milliseconds: u64) -> Timestamp {
-    later(
-        Timestamp::from_second(1_700_000_000).unwrap(),
-        Duration::from_millis(milliseconds),
-    )
+    later(Timestamp::from_second(1_700_000_000).unwrap(), Duration::from_millis(milliseconds))
 }
 
 pub(super) fn identity(secret_id: &str) -> KeyIdentity {
-    Credential::new(secret_id, SecretString::from("k"), None)
-        .unwrap()
-        .identity()
+    Credential::new(secret_id, SecretString::from("k"), None).unwrap().identity()
 }
 
 pub(super) fn region(name: &str) -> Region {
@@ -43,14 +38,7 @@ pub(super) struct Order {
 
 pub(super) fn order(namespace: &str, created: u64, urgency: Urgency, needs: &[(Action, u8)]) -> Order {
     let (identity, region) = (identity("id"), region("ap-guangzhou"));
-    Order {
-        identity,
-        region,
-        namespace: namespace.into(),
-        created,
-        urgency,
-        needs: needs.into(),
-    }
+    Order { identity, region, namespace: namespace.into(), created, urgency, needs: needs.into() }
 }
 
 /// What became of one order.
@@ -74,14 +62,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(share: f64) -> Self {
         let (orders, stories, agenda) = (vec![], vec![], BinaryHeap::new());
-        Self {
-            budget: Budget::new(share),
-            orders,
-            stories,
-            agenda,
-            late: |_| 0,
-            asks: 0,
-        }
+        Self { budget: Budget::new(share), orders, stories, agenda, late: |_| 0, asks: 0 }
     }
 
     pub(super) fn add(&mut self, first_asks: Timestamp, order: Order) -> usize {
@@ -117,10 +98,7 @@ impl World {
             match self.ask(now, index) {
                 Grant::Granted(instants) => {
                     assert!(instants.iter().all(|(_, instant)| instant >= now));
-                    assert!(
-                        instants.0.is_sorted_by_key(|(_, instant)| *instant),
-                        "in the order of use"
-                    );
+                    assert!(instants.0.is_sorted_by_key(|(_, instant)| *instant), "in the order of use");
                     let story = &mut self.stories[index];
                     (story.granted, story.instants) = (Some(now), instants.0);
                 }
@@ -160,11 +138,6 @@ pub(super) fn busiest_second(lane: &[Timestamp], closed: bool) -> u32 {
         let gap = span(from, to);
         gap < Duration::from_secs(1) || closed && gap == Duration::from_secs(1)
     };
-    let from = |index: usize| {
-        lane[index..]
-            .iter()
-            .take_while(|instant| within(lane[index], **instant))
-            .count()
-    };
+    let from = |index: usize| lane[index..].iter().take_while(|instant| within(lane[index], **instant)).count();
     (0..lane.len()).map(from).max().unwrap_or(0).try_into().unwrap()
 }
