@@ -1,5 +1,6 @@
 //! Backups of TencentDB for SQL Server, taken by a Kubernetes operator.
 
 pub mod api;
+pub mod run;
 pub mod runtime;
 pub mod tencent;

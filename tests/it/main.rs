@@ -13,4 +13,6 @@
 
 mod crd;
 mod golden;
+mod process;
 mod reasons;
+mod settings;
