@@ -3,3 +3,5 @@
 pub mod api;
 pub mod core;
 pub mod runtime;
+pub mod tencent;
+pub mod runtime;

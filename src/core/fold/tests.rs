@@ -185,10 +185,9 @@ fn an_answer_that_comes_after_another_replica_saw_the_end_adds_only_the_flow() {
     let next = after(ended.clone(), &submit(), &outcome);
     assert_eq!(next.record.flow_id, FlowId::new(7));
     assert_eq!((next.record.reason, next.record.ended), (Some(Reason::Completed), true));
+    let running = Record { observed_generation: Some(1), backup_name: Some("n".into()), ..accepted(1) };
     for late in [Outcome::Refused(trouble(Meaning::InstanceBusy)), Outcome::InDoubt { why: "Lost.".into() }] {
-        assert!(
-            !accepted(1).differs(&Record { observed_generation: None, ..after(accepted(1), &submit(), &late).record })
-        );
+        assert!(!running.differs(&after(running.clone(), &submit(), &late).record), "{late:?}");
     }
 }
 
