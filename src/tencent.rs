@@ -17,6 +17,7 @@
 //! There is no official one for this language. The community's know no session token, or resend what must not be resent.
 
 pub mod action;
+pub mod budget;
 pub mod client;
 pub mod codes;
 pub mod credential;

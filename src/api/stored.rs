@@ -181,10 +181,7 @@ mod tests {
 
     #[test]
     fn a_status_survives_reading_and_writing() {
-        assert_eq!(
-            serde_json::to_value(stored(&spec(), &status()).status.fields).unwrap(),
-            status()
-        );
+        assert_eq!(serde_json::to_value(stored(&spec(), &status()).status.fields).unwrap(), status());
     }
 
     #[test]
@@ -198,18 +195,9 @@ mod tests {
                 json!({ "instanceId": "mssql-a1", "region": "r", "strategy": "Everything" }),
                 "unknown variant `Everything`",
             ),
-            (
-                json!({ "instanceId": "mssql-a1", "region": "r", "strategy": null }),
-                "null",
-            ),
-            (
-                json!({ "instanceId": 5, "region": "r", "strategy": "Instance" }),
-                "integer `5`",
-            ),
-            (
-                json!({ "instanceId": "i", "region": "r", "strategy": "Databases", "databases": "all" }),
-                "\"all\"",
-            ),
+            (json!({ "instanceId": "mssql-a1", "region": "r", "strategy": null }), "null"),
+            (json!({ "instanceId": 5, "region": "r", "strategy": "Instance" }), "integer `5`"),
+            (json!({ "instanceId": "i", "region": "r", "strategy": "Databases", "databases": "all" }), "\"all\""),
         ];
         for (value, fragment) in wrong {
             let said = stored(&value, &status()).spec.0.unwrap_err();
@@ -243,11 +231,7 @@ mod tests {
             let rest = serde_json::to_value(&read.fields).unwrap();
             let intact = rest.as_object().unwrap().iter().filter(|(field, _)| **field != name);
             assert_eq!(intact.count(), without.as_object().unwrap().len(), "{name}: {rest}");
-            assert!(
-                read.unreadable.iter().all(|path| path.starts_with(&name)),
-                "{name}: {:?}",
-                read.unreadable
-            );
+            assert!(read.unreadable.iter().all(|path| path.starts_with(&name)), "{name}: {:?}", read.unreadable);
             assert!(!read.unreadable.is_empty(), "{name}");
         }
     }
@@ -265,10 +249,7 @@ mod tests {
     #[test]
     fn one_unreadable_condition_leaves_the_others() {
         let mut spoilt = status();
-        spoilt["conditions"]
-            .as_array_mut()
-            .unwrap()
-            .insert(0, json!({ "type": "Submitted" }));
+        spoilt["conditions"].as_array_mut().unwrap().insert(0, json!({ "type": "Submitted" }));
         let read = stored(&spec(), &spoilt).status;
         assert_eq!(read.unreadable, ["conditions[0]"]);
         assert_eq!(read.fields.conditions.unwrap()[0].type_, "Ready");
@@ -278,28 +259,18 @@ mod tests {
     fn a_status_that_is_no_object_is_noted() {
         for odd in [json!(5), json!("gone"), json!([1]), json!(true)] {
             let read = stored(&spec(), &odd).status;
-            assert_eq!(
-                (read.fields, read.unreadable),
-                (SqlServerBackupStatus::default(), vec!["status".to_owned()])
-            );
+            assert_eq!((read.fields, read.unreadable), (SqlServerBackupStatus::default(), vec!["status".to_owned()]));
         }
     }
 
     #[test]
     fn numbers_that_do_not_fit_are_unreadable_and_not_wrapped() {
-        let read = stored(
-            &spec(),
-            &json!({ "flowId": 9_223_372_036_854_775_808_u64, "attempts": 1.5 }),
-        )
-        .status;
+        let read = stored(&spec(), &json!({ "flowId": 9_223_372_036_854_775_808_u64, "attempts": 1.5 })).status;
         assert_eq!(read.unreadable.len(), 2, "{:?}", read.unreadable);
     }
 
     #[test]
     fn it_stands_for_the_same_resource() {
-        assert_eq!(
-            StoredBackup::url_path(&(), Some("a")),
-            SqlServerBackup::url_path(&(), Some("a"))
-        );
+        assert_eq!(StoredBackup::url_path(&(), Some("a")), SqlServerBackup::url_path(&(), Some("a")));
     }
 }

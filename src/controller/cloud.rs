@@ -23,7 +23,9 @@ use crate::tencent::codes;
 use crate::tencent::credential::Credential;
 use crate::tencent::fault::Fault;
 use crate::tencent::region::Region;
-use crate::tencent::sqlserver::{self, BackupRow, BackupState, Call, CreateBackup, DescribeBackupByFlowId, DescribeDBInstances};
+use crate::tencent::sqlserver::{
+    self, BackupRow, BackupState, Call, CreateBackup, DescribeBackupByFlowId, DescribeDBInstances,
+};
 
 /// Longest wait for the instant of a token (I8).
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -105,7 +107,13 @@ impl Cloud {
     }
 
     /// The backup of a flow.
-    pub async fn flow(&self, access: &Access, id: &str, flow: FlowId, token: Option<Timestamp>) -> Result<Row, Trouble> {
+    pub async fn flow(
+        &self,
+        access: &Access,
+        id: &str,
+        flow: FlowId,
+        token: Option<Timestamp>,
+    ) -> Result<Row, Trouble> {
         let Some(flow_id) = sqlserver::FlowId::new(flow.value()) else {
             return Err(local(Meaning::BackupNotFound, "The recorded FlowId is no FlowId."));
         };

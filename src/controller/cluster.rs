@@ -57,7 +57,8 @@ pub fn connect(mut config: kube::Config) -> Result<Client, kube::Error> {
 impl Cluster {
     /// Speaks through `client`; events name `holder` as the instance that reports.
     pub fn new(client: Client, holder: &str) -> Self {
-        let reporter = Reporter { controller: "sqlserver-backup-operator".to_owned(), instance: Some(holder.to_owned()) };
+        let reporter =
+            Reporter { controller: "sqlserver-backup-operator".to_owned(), instance: Some(holder.to_owned()) };
         Self { recorder: Recorder::new(client.clone(), reporter), client }
     }
 
@@ -124,8 +125,19 @@ fn bounded(message: &str) -> String {
 /// The fields of `status`, and null for each that is absent, so that a merge removes it.
 fn complete(status: &SqlServerBackupStatus) -> Value {
     const FIELDS: [&str; 13] = [
-        "backupName", "submitTime", "flowId", "requestId", "backupId", "groupId", "fileName", "size", "startTime",
-        "completionTime", "error", "intent", "observedGeneration",
+        "backupName",
+        "submitTime",
+        "flowId",
+        "requestId",
+        "backupId",
+        "groupId",
+        "fileName",
+        "size",
+        "startTime",
+        "completionTime",
+        "error",
+        "intent",
+        "observedGeneration",
     ];
     let mut fields = match serde_json::to_value(status) {
         Ok(Value::Object(fields)) => fields,

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use futures::channel::mpsc::UnboundedSender;
-use kube::runtime::reflector::ObjectRef;
-
 use super::cloud::Cloud;
 use super::cluster::Cluster;
 use super::credentials::Credentials;
 use super::memory::Memory;
 use super::turns::Orders;
-use crate::api::StoredBackup;
 use crate::core::backup::Limits;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown::Shutdown;
@@ -27,8 +23,6 @@ pub struct Context {
     pub memory: Memory,
     /// The watch caches.
     pub orders: Orders,
-    /// Asks for a pass over an order whose turn has come.
-    pub wake: UnboundedSender<ObjectRef<StoredBackup>>,
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// The numbers that decisions depend on.

@@ -21,7 +21,7 @@ use crate::runtime::config::Namespaces;
 use crate::tencent::credential::Credential;
 
 /// How long what a Secret held, or that it was wrong, is taken for true.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 type Found = Result<Credential, String>;
 
@@ -55,7 +55,12 @@ impl Credentials {
             },
         };
         Ok(found.map_err(|message| {
-            let note = Note { code: "CredentialsUnavailable".to_owned(), message: message.clone(), request_id: None, time: now };
+            let note = Note {
+                code: "CredentialsUnavailable".to_owned(),
+                message: message.clone(),
+                request_id: None,
+                time: now,
+            };
             Trouble { meaning: Meaning::Credentials, sentence: message, note }
         }))
     }
@@ -77,7 +82,9 @@ impl Credentials {
     async fn read(&self, cluster: &Cluster, namespace: &str, name: &str) -> Result<Found, cluster::Trouble> {
         let found = match cluster.secret(namespace, name).await {
             Ok(Some(secret)) => credential(name, &secret),
-            Ok(None) => Err(format!("There is no Secret {name} in this namespace; create it with secretId and secretKey.")),
+            Ok(None) => {
+                Err(format!("There is no Secret {name} in this namespace; create it with secretId and secretKey."))
+            }
             Err(cluster::Trouble::Refused(_)) => {
                 Err(format!("The operator may not read the Secret {name}; grant it get on secrets in this namespace."))
             }
@@ -114,7 +121,8 @@ mod tests {
     use super::*;
 
     fn secret(pairs: &[(&str, &[u8])]) -> Secret {
-        let data: BTreeMap<_, _> = pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect();
+        let data: BTreeMap<_, _> =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect();
         Secret { data: Some(data), ..Secret::default() }
     }
 

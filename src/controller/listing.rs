@@ -149,11 +149,14 @@ async fn pages(
     Ok(Listing { complete: found.rows.len() == total, rows: found.rows })
 }
 
+/// What tells two rows of one query apart: id, group, name, start.
+type Identity = (Option<i64>, Option<String>, String, Option<Timestamp>);
+
 /// Distinct rows of one query.
 #[derive(Default)]
 struct Found {
     rows: Vec<Row>,
-    known: HashSet<(Option<i64>, Option<String>, String, Option<Timestamp>)>,
+    known: HashSet<Identity>,
 }
 
 impl Found {

@@ -9,6 +9,7 @@
 //! If the program dies in here, nothing has happened.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -45,7 +46,7 @@ pub struct View {
 /// Looks at the clock, the object and the cloud.
 pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Error> {
     let now = clock::now();
-    let object = if is_behind(&cached, ctx)? { read(&cached, ctx).await? } else { cached };
+    let object = if behind(&cached, ctx)?.is_some() { read(&cached, ctx).await? } else { cached };
     let mut view = view(object, ctx, now)?;
     let aim_then = aim(view.order.as_ref(), &view.seen, &ctx.limits);
     let Some(order) = rest_or_order(&mut view, ctx, aim_then) else { return Ok(view) };
@@ -82,11 +83,12 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
     Ok(view)
 }
 
-/// Whether the cache shows less than this process has written itself.
-fn is_behind(cached: &StoredBackup, ctx: &Context) -> Result<bool, Error> {
+/// For how long the cache has been showing less than this process has written itself.
+pub fn behind(cached: &StoredBackup, ctx: &Context) -> Result<Option<Duration>, Error> {
     let subject = conversion::subject(cached).map_err(Error::Anonymous)?;
     let shown = memory::version(cached.metadata.resource_version.as_deref());
-    Ok(ctx.memory.recall(&subject.uid).written.zip(shown).is_some_and(|(written, shown)| shown < written))
+    let written = ctx.memory.recall(&subject.uid).written.zip(shown);
+    Ok(written.filter(|((written, _), shown)| shown < written).map(|((_, when), _)| when.elapsed()))
 }
 
 async fn read(object: &StoredBackup, ctx: &Context) -> Result<Arc<StoredBackup>, Error> {
@@ -120,9 +122,8 @@ fn rest_or_order(view: &mut View, ctx: &Context, aim: Aim) -> Option<Order> {
         Aim::Nothing(until) => until,
         Aim::Before { .. } | Aim::Doubt | Aim::Flow { .. } => {
             let rest = ctx.memory.recall(&view.seen.subject.uid).rest;
-            let rest = rest.filter(|(until, generation)| {
-                *generation == view.seen.subject.generation && *until > view.seen.now
-            });
+            let rest = rest
+                .filter(|(until, generation)| *generation == view.seen.subject.generation && *until > view.seen.now);
             match rest {
                 None => return view.order.clone().ok(),
                 Some((until, _)) => Some(until),

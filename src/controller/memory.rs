@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::core::order::Uid;
 
@@ -18,8 +19,8 @@ pub struct Entry {
     pub rest: Option<(Timestamp, i64)>,
     /// Since when looks at an accepted backup have failed in passing.
     pub failing_since: Option<Timestamp>,
-    /// The version that our last write made: a cache that shows an older one is behind.
-    pub written: Option<u64>,
+    /// The version that our last write made, and when: a cache that shows an older one is behind.
+    pub written: Option<(u64, Instant)>,
     /// Whether the order is in doubt.
     pub in_doubt: bool,
 }

@@ -11,10 +11,13 @@ use super::act::act;
 use super::cluster::Trouble;
 use super::context::Context;
 use super::error::Error;
-use super::look::look;
+use super::look::{behind, look};
 use super::report::report;
 use crate::api::StoredBackup;
 use crate::core::backup::decide;
+
+/// How long the watch may take to bring our own writes, before the object is read live.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Looks, decides, acts, reports.
 pub async fn reconcile(object: Arc<StoredBackup>, ctx: Arc<Context>) -> Result<Action, Error> {
@@ -25,6 +28,10 @@ pub async fn reconcile(object: Arc<StoredBackup>, ctx: Arc<Context>) -> Result<A
 async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Action, Error> {
     if object.spec.0.is_err() || !object.status.unreadable.is_empty() {
         ctx.metrics.undecodable_met();
+    }
+    if behind(&object, ctx)?.is_some_and(|behind| behind < CATCH_UP) {
+        // The watch is about to bring what this process wrote itself, with a pass of its own.
+        return Ok(Action::requeue(CATCH_UP));
     }
     let view = look(object, ctx).await?;
     let step = decide(view.order.as_ref(), &view.seen, &ctx.limits);
@@ -41,7 +48,9 @@ pub fn retry(object: Arc<StoredBackup>, error: &Error, ctx: Arc<Context>) -> Act
     let (Error::Look(trouble) | Error::Report(trouble)) = error else { return Action::await_change() };
     match trouble {
         Trouble::Gone => return Action::await_change(),
-        Trouble::Conflict => tracing::debug!(object = name(&object), %error, cause = %trouble, "the pass is made again"),
+        Trouble::Conflict => {
+            tracing::debug!(object = name(&object), %error, cause = %trouble, "the pass is made again");
+        }
         Trouble::Refused(_) | Trouble::Unclear(_) => {
             tracing::warn!(object = name(&object), %error, cause = %trouble, "the pass is made again");
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 
 use super::cluster::Trouble;
 use super::context::Context;
@@ -21,7 +22,7 @@ use crate::api::conversion;
 use crate::core::backup::Step;
 use crate::core::fold::{Next, fold};
 use crate::core::reason::Reason;
-use crate::core::record::Standing;
+use crate::core::record::{FlowId, Standing};
 use crate::core::seen::{Meaning, Outcome, Sight};
 use crate::runtime::clock;
 
@@ -62,7 +63,7 @@ async fn write(view: &View, next: &Next, now: Timestamp, ctx: &Context) -> Resul
     let written = ctx.cluster.write_status(&view.object, &status).await?;
     ctx.metrics.status_written();
     let version = memory::version(written.metadata.resource_version.as_deref());
-    ctx.memory.change(&view.seen.subject.uid, |entry| entry.written = version);
+    ctx.memory.change(&view.seen.subject.uid, |entry| entry.written = version.map(|version| (version, Instant::now())));
     Ok(true)
 }
 
@@ -84,10 +85,7 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
     let (before, after) = (view.seen.record.reason, next.record.reason);
     tell(view, step, &next, is_written, ctx).await;
     if before == Some(Reason::InstanceBusy) && after != before {
-        if let Some(turn) = ctx.orders.next_after(&view.object) {
-            // Lost with the process, this costs the younger order at most a minute.
-            drop(ctx.wake.unbounded_send(turn));
-        }
+        ctx.orders.wake_next(&view.object);
     }
     let generation = view.seen.subject.generation;
     let looked = !matches!(view.seen.sight, Sight::Nothing { .. } | Sight::NoRoom { .. });
@@ -122,10 +120,11 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
     tracing::info!(
         step = step.name(),
         reason = record.reason.map(Reason::as_str),
-        flow_id = record.flow_id.map(|flow| flow.value()),
+        flow_id = record.flow_id.map(FlowId::value),
         backup_name = record.backup_name,
         attempt = record.attempts,
-        request_id = record.error.as_ref().and_then(|error| error.request_id.as_deref()).or(record.request_id.as_deref()),
+        request_id =
+            record.error.as_ref().and_then(|error| error.request_id.as_deref()).or(record.request_id.as_deref()),
         code = record.error.as_ref().map(|error| error.code.as_str()),
         message = record.message,
         "recorded"
@@ -145,7 +144,11 @@ fn failing(sight: &Sight) -> bool {
         Sight::Flow { flow: Some(Err(trouble)), .. } | Sight::Flow { flow: None, listing: Some(Err(trouble)) } => {
             matches!(trouble.meaning, Meaning::Unavailable | Meaning::Throttled)
         }
-        Sight::Flow { .. } | Sight::Nothing { .. } | Sight::NoRoom { .. } | Sight::Before { .. } | Sight::Doubt { .. } => false,
+        Sight::Flow { .. }
+        | Sight::Nothing { .. }
+        | Sight::NoRoom { .. }
+        | Sight::Before { .. }
+        | Sight::Doubt { .. } => false,
     }
 }
 

@@ -2,39 +2,57 @@
 //!
 //! Read from the watch cache alone. A cache that is behind costs a knock too many or a minute of waiting, never a backup.
 
+use std::sync::Arc;
+
+use futures::channel::mpsc::UnboundedSender;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::api::{StoredBackup, reasons};
 use crate::core::reason::Reason;
 
-/// The caches of all namespaces that are watched.
+/// The cache of one watch, and a way to ask for a pass over one of its orders.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The cache.
+    pub store: Store<StoredBackup>,
+    /// Asks for a pass.
+    pub wake: UnboundedSender<ObjectRef<StoredBackup>>,
+}
+
+/// All orders that are watched.
 #[derive(Clone, Debug, Default)]
-pub struct Orders(Vec<Store<StoredBackup>>);
+pub struct Orders(Vec<Watched>);
 
 impl Orders {
     /// Reads from these caches.
-    pub const fn new(stores: Vec<Store<StoredBackup>>) -> Self {
-        Self(stores)
+    pub const fn new(watched: Vec<Watched>) -> Self {
+        Self(watched)
     }
 
     /// Whether no older order waits for the busy instance of `object`.
     pub fn is_first(&self, object: &StoredBackup) -> bool {
         let Some(instance) = instance(object) else { return true };
         let age = age(object);
-        !self.waiting(instance).any(|(other, _)| other < age)
+        !self.waiting(instance).any(|(other, ..)| other < age)
     }
 
-    /// The order whose turn comes when `object` no longer waits for its instance.
-    pub fn next_after(&self, object: &StoredBackup) -> Option<ObjectRef<StoredBackup>> {
+    /// Asks for a pass over the order whose turn comes when `object` no longer waits for its instance. Lost with the
+    /// process, this costs that order at most a minute.
+    pub fn wake_next(&self, object: &StoredBackup) {
         let own = object.uid();
-        let (_, next) = self.waiting(instance(object)?).filter(|(_, other)| other.uid() != own).min_by_key(|(age, _)| age.clone())?;
-        Some(ObjectRef::from_obj(next.as_ref()))
+        let Some(instance) = instance(object) else { return };
+        let others = self.waiting(instance).filter(|(_, _, other)| other.uid() != own);
+        if let Some((_, watched, next)) = others.min_by(|one, other| one.0.cmp(&other.0)) {
+            drop(watched.wake.unbounded_send(ObjectRef::from_obj(next.as_ref())));
+        }
     }
 
-    fn waiting(&self, at: (String, String)) -> impl Iterator<Item = (Age, std::sync::Arc<StoredBackup>)> + '_ {
-        let all = self.0.iter().flat_map(Store::state);
-        all.filter(move |other| waits(other) && instance(other).as_ref() == Some(&at)).map(|other| (age(&other), other))
+    fn waiting(&self, at: (String, String)) -> impl Iterator<Item = (Age, &Watched, Arc<StoredBackup>)> {
+        let all =
+            self.0.iter().flat_map(|watched| watched.store.state().into_iter().map(move |order| (watched, order)));
+        all.filter(move |(_, other)| waits(other) && instance(other).as_ref() == Some(&at))
+            .map(|(watched, other)| (age(&other), watched, other))
     }
 }
 
@@ -60,6 +78,7 @@ fn waits(object: &StoredBackup) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures::channel::mpsc::UnboundedReceiver;
     use kube::runtime::reflector;
     use kube::runtime::watcher::Event;
 
@@ -81,11 +100,16 @@ mod tests {
     }
 
     fn orders(objects: &[StoredBackup]) -> Orders {
+        watched(objects).0
+    }
+
+    fn watched(objects: &[StoredBackup]) -> (Orders, UnboundedReceiver<ObjectRef<StoredBackup>>) {
         let (store, mut writer) = reflector::store();
+        let (wake, woken) = futures::channel::mpsc::unbounded();
         for object in objects {
             writer.apply_watcher_event(&Event::Apply(object.clone()));
         }
-        Orders::new(vec![store])
+        (Orders::new(vec![Watched { store, wake }]), woken)
     }
 
     #[test]
@@ -95,9 +119,10 @@ mod tests {
             order("b", 1, "mssql-x", "InstanceBusy"),
             order("c", 0, "mssql-y", "InstanceBusy"),
         );
-        let all = orders(&[a.clone(), b.clone(), c.clone()]);
+        let (all, mut woken) = watched(&[a.clone(), b.clone(), c.clone()]);
         assert_eq!([all.is_first(&a), all.is_first(&b), all.is_first(&c)], [true, false, true]);
-        assert_eq!(all.next_after(&a).map(|next| next.name), Some("b".to_owned()));
+        all.wake_next(&a);
+        assert_eq!(woken.try_recv().unwrap().name, "b");
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct Settings {
     pub admin_address: SocketAddr,
     /// Which events are written, and how.
     pub log: Log,
+    /// Who this process is: the name of its pod, else of its host. Not unique by itself.
+    pub holder: String,
 }
 
 /// A choice of namespaces.
@@ -172,6 +174,7 @@ impl Flags {
             drain: checks::seconds(flags::DRAIN_SECONDS, &drain_seconds, 0)?,
             admin_address: checks::address(&admin_address)?,
             log: checks::log(&log_format, log_filter)?,
+            holder: identity::holder(environment),
             tencent_endpoint,
         })
     }

@@ -23,12 +23,8 @@ pub enum Action {
 
 impl Action {
     /// Every call.
-    pub const ALL: [Self; 4] = [
-        Self::CreateBackup,
-        Self::DescribeBackups,
-        Self::DescribeBackupByFlowId,
-        Self::DescribeDBInstances,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::CreateBackup, Self::DescribeBackups, Self::DescribeBackupByFlowId, Self::DescribeDBInstances];
 
     /// The name in `X-TC-Action`, and the label in metrics.
     pub const fn name(self) -> &'static str {

@@ -106,13 +106,7 @@ impl Client {
     ) -> Result<Signed<C>, Fault> {
         let body = serde_json::to_vec(call).map_err(|error| unsendable(&error))?;
         let host = self.endpoint.host_header(region);
-        let subject = Subject {
-            service: SERVICE,
-            host: &host,
-            content_type: JSON,
-            body: &body,
-            at,
-        };
+        let subject = Subject { service: SERVICE, host: &host, content_type: JSON, body: &body, at };
         let authorization = sign::sign(credential.secret_id(), credential.secret_key(), &subject);
         let mut request = Request::new(Method::POST, self.endpoint.url_for(region));
         let headers = request.headers_mut();
@@ -129,20 +123,12 @@ impl Client {
             insert(headers, "x-tc-token", secret(token.expose_secret())?);
         }
         *request.body_mut() = Some(body.into());
-        Ok(Signed {
-            request,
-            at,
-            call: PhantomData,
-        })
+        Ok(Signed { request, at, call: PhantomData })
     }
 
     /// Sends a signed request, once, and reads the answer.
     pub async fn send<C: Call>(&self, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
-        let client = if C::ACTION.is_mutation() {
-            &self.mutations
-        } else {
-            &self.reads
-        };
+        let client = if C::ACTION.is_mutation() { &self.mutations } else { &self.reads };
         // If we die from here on, a submission's intent is durable and the next pass is in doubt (I4).
         let (status, body) = transport::exchange(client, signed.request).await?;
         answer::read::<C>(status, &body)
@@ -151,9 +137,7 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("endpoint", &self.endpoint.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
     }
 }
 

@@ -101,9 +101,7 @@ pub struct Row {
 
 /// The row of a code: the exact one, else that of the longest family it belongs to.
 pub fn lookup(code: &str) -> Option<&'static Row> {
-    let exact = ROWS
-        .iter()
-        .find(|row| row.code.label() == code && row.code.family().is_none());
+    let exact = ROWS.iter().find(|row| row.code.label() == code && row.code.family().is_none());
     exact.or_else(|| {
         let families = ROWS.iter().filter_map(|row| Some((row.code.family()?, row)));
         let fitting = families.filter(|(prefix, _)| code.starts_with(prefix));
@@ -138,10 +136,7 @@ impl Turn {
 
 /// The table as lines of Markdown, for the documentation and the test that keeps it true.
 pub fn markdown() -> impl Iterator<Item = String> {
-    let head = [
-        "| code | took effect? | meaning | whose turn | what you read |",
-        "|---|---|---|---|---|",
-    ];
+    let head = ["| code | took effect? | meaning | whose turn | what you read |", "|---|---|---|---|---|"];
     let line = |row: &Row| {
         let (code, class, turn) = (row.code.label(), row.class.label(), row.turn.label());
         format!("| `{code}` | {class} | {:?} | {turn} | {} |", row.meaning, row.sentence)
@@ -201,11 +196,7 @@ mod tests {
             let text = row.sentence;
             let ends = text.matches(['.', '!', '?']).count();
             assert!(text.ends_with('.') && ends == 1, "{}: {text}", row.code.label());
-            assert!(
-                text.starts_with(|c: char| c.is_uppercase()) && text.len() <= 160,
-                "{}: {text}",
-                row.code.label()
-            );
+            assert!(text.starts_with(|c: char| c.is_uppercase()) && text.len() <= 160, "{}: {text}", row.code.label());
             assert!(!text.contains(['\n', '|']), "{}: {text}", row.code.label());
         }
     }
@@ -214,16 +205,9 @@ mod tests {
     fn class_and_meaning_never_contradict_each_other() {
         for row in ROWS {
             let code = row.code.label();
-            assert_eq!(
-                row.class == Class::Throttled,
-                row.meaning == Meaning::Throttled,
-                "{code}"
-            );
+            assert_eq!(row.class == Class::Throttled, row.meaning == Meaning::Throttled, "{code}");
             assert_eq!(row.class == Class::Doubt, row.meaning == Meaning::Unavailable, "{code}");
-            assert!(
-                row.class != Class::Doubt || matches!(row.turn, Turn::Wait | Turn::CallVendor),
-                "{code}"
-            );
+            assert!(row.class != Class::Doubt || matches!(row.turn, Turn::Wait | Turn::CallVendor), "{code}");
         }
     }
 

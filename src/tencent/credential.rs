@@ -77,11 +77,7 @@ impl Credential {
         if let Some(token) = &token {
             check(Part::Token, token.expose_secret())?;
         }
-        Ok(Self {
-            identity: KeyIdentity(Arc::from(secret_id)),
-            secret_key,
-            token,
-        })
+        Ok(Self { identity: KeyIdentity(Arc::from(secret_id)), secret_key, token })
     }
 
     /// The public half, as it stands in the `Authorization` header.
@@ -194,10 +190,7 @@ mod tests {
     fn debug_shows_neither_secret_nor_the_whole_id() {
         let text = format!("{:?}", build("AKIDEXAMPLEEXAMPLE", "hunter2", Some("tok3n")).unwrap());
         assert!(text.contains("AKIDEX…"), "{text}");
-        assert!(
-            !text.contains("hunter2") && !text.contains("tok3n") && !text.contains("AKIDEXAMPLE"),
-            "{text}"
-        );
+        assert!(!text.contains("hunter2") && !text.contains("tok3n") && !text.contains("AKIDEXAMPLE"), "{text}");
     }
 
     #[test]

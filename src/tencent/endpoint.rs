@@ -78,20 +78,12 @@ impl Endpoint {
             return Err(EndpointError::Plaintext);
         }
         let is_default = Url::parse(DEFAULT_ENDPOINT).is_ok_and(|default| default == sample);
-        Ok(Self {
-            template: text.to_owned(),
-            sample,
-            is_default,
-        })
+        Ok(Self { template: text.to_owned(), sample, is_default })
     }
 
     /// Where a request for `region` is sent.
     pub fn url_for(&self, region: &Region) -> Url {
-        let template = if self.is_default && region.is_financial() {
-            FINANCIAL_ENDPOINT
-        } else {
-            &self.template
-        };
+        let template = if self.is_default && region.is_financial() { FINANCIAL_ENDPOINT } else { &self.template };
         // A region is one label of a host name, so what parsed with the sample parses with every region.
         Url::parse(&template.replace(PLACEHOLDER, region.as_str())).unwrap_or_else(|_| self.sample.clone())
     }
@@ -121,8 +113,7 @@ impl Endpoint {
 /// The `Host` header that belongs to an address.
 pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -143,29 +134,16 @@ mod tests {
     fn the_signed_host_has_the_port_exactly_if_it_is_sent() {
         for (endpoint, host) in [
             (DEFAULT_ENDPOINT, "sqlserver.tencentcloudapi.com"),
-            (
-                "https://sqlserver.tencentcloudapi.com:443/",
-                "sqlserver.tencentcloudapi.com",
-            ),
-            (
-                "https://SQLserver.INTL.tencentcloudapi.com",
-                "sqlserver.intl.tencentcloudapi.com",
-            ),
-            (
-                "https://sqlserver.{region}.tencentcloudapi.com",
-                "sqlserver.ap-tokyo.tencentcloudapi.com",
-            ),
+            ("https://sqlserver.tencentcloudapi.com:443/", "sqlserver.tencentcloudapi.com"),
+            ("https://SQLserver.INTL.tencentcloudapi.com", "sqlserver.intl.tencentcloudapi.com"),
+            ("https://sqlserver.{region}.tencentcloudapi.com", "sqlserver.ap-tokyo.tencentcloudapi.com"),
             ("https://cloud.example:8443", "cloud.example:8443"),
             ("http://127.0.0.1:8080", "127.0.0.1:8080"),
             ("http://127.9.9.9", "127.9.9.9"),
             ("http://[::1]:8080", "[::1]:8080"),
             ("http://localhost:80", "localhost"),
         ] {
-            assert_eq!(
-                Endpoint::parse(endpoint).unwrap().host_header(&region("ap-tokyo")),
-                host,
-                "{endpoint}"
-            );
+            assert_eq!(Endpoint::parse(endpoint).unwrap().host_header(&region("ap-tokyo")), host, "{endpoint}");
         }
     }
 
@@ -209,17 +187,12 @@ mod tests {
     fn a_financial_region_has_its_own_host_only_while_the_endpoint_is_the_default() {
         let fsi = region("ap-shanghai-fsi");
         let own = "https://sqlserver.ap-shanghai-fsi.tencentcloudapi.com/";
-        for default in [
-            DEFAULT_ENDPOINT,
-            "https://sqlserver.tencentcloudapi.com/",
-            "https://SQLSERVER.tencentcloudapi.com:443",
-        ] {
+        for default in
+            [DEFAULT_ENDPOINT, "https://sqlserver.tencentcloudapi.com/", "https://SQLSERVER.tencentcloudapi.com:443"]
+        {
             let endpoint = Endpoint::parse(default).unwrap();
             assert_eq!(endpoint.url_for(&fsi).as_str(), own);
-            assert_eq!(
-                endpoint.host_header(&region("ap-shanghai")),
-                "sqlserver.tencentcloudapi.com"
-            );
+            assert_eq!(endpoint.host_header(&region("ap-shanghai")), "sqlserver.tencentcloudapi.com");
         }
         let chosen = Endpoint::parse("https://cloud.example").unwrap();
         assert_eq!(chosen.url_for(&fsi).as_str(), "https://cloud.example/");

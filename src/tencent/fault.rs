@@ -135,19 +135,12 @@ impl Fault {
 
     /// A doubt, with what could be read beside it.
     pub fn in_doubt(reason: Doubt, said: Option<Said>, request_id: Option<&str>) -> Self {
-        Self::InDoubt {
-            reason,
-            said,
-            request_id: request_id.and_then(usable_request_id),
-        }
+        Self::InDoubt { reason, said, request_id: request_id.and_then(usable_request_id) }
     }
 
     /// A request that did not leave.
     pub fn not_sent(reason: NotSent, detail: &str) -> Self {
-        Self::NotSent {
-            reason,
-            detail: one_line(detail, None),
-        }
+        Self::NotSent { reason, detail: one_line(detail, None) }
     }
 
     /// Whether the call may have taken effect. For a read this only means that there is no answer.
@@ -303,14 +296,9 @@ mod tests {
 
     #[test]
     fn i4_a_code_in_no_table_is_in_doubt() {
-        for code in [
-            "",
-            "NewTrouble",
-            "Invalidparameter",
-            "InvalidParameterX",
-            "resourceunavailable.x",
-            "FailedOperation.New",
-        ] {
+        for code in
+            ["", "NewTrouble", "Invalidparameter", "InvalidParameterX", "resourceunavailable.x", "FailedOperation.New"]
+        {
             let fault = Fault::from_code(code, "m", Some("id-1"));
             assert!(fault.may_have_taken_effect(), "{code}");
             assert_eq!(fault.meaning(), Meaning::Unavailable, "{code}");
@@ -337,10 +325,7 @@ mod tests {
     #[test]
     fn labels_are_a_closed_set_whatever_the_cloud_invents() {
         assert_eq!(Fault::from_code("Anything.At.All", "", None).label(), "other");
-        assert_eq!(
-            Fault::from_code("InvalidParameterValue.Invented", "", None).label(),
-            "InvalidParameterValue.*"
-        );
+        assert_eq!(Fault::from_code("InvalidParameterValue.Invented", "", None).label(), "InvalidParameterValue.*");
         assert_eq!(Fault::in_doubt(Doubt::Status(599), None, None).label(), "http_status");
         assert_eq!(Fault::not_sent(NotSent::Tls, "x").label(), "not_sent_tls");
     }

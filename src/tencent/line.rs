@@ -16,11 +16,8 @@ pub fn one_line(text: &str, request_id: Option<&str>) -> String {
     };
     let blank = |c: char| if c.is_control() || c.is_whitespace() { ' ' } else { c };
     let text = without_brackets(&text.chars().map(blank).collect::<String>());
-    let words: Vec<&str> = text
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .map(|word| if is_address(word) { "…" } else { word })
-        .collect();
+    let words: Vec<&str> =
+        text.split(' ').filter(|word| !word.is_empty()).map(|word| if is_address(word) { "…" } else { word }).collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !is_uuid(word)).collect();
     cut(&words.join(" "))
 }
@@ -57,9 +54,7 @@ fn is_uuid(word: &str) -> bool {
     let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let groups: Vec<&str> = word.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups
-            .iter()
-            .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn cut(text: &str) -> String {
@@ -83,10 +78,7 @@ mod tests {
             one_line(&text, Some(id))
         };
         let first = of("4be5990d-0000-4000-8000-000000000001");
-        assert_eq!(
-            first,
-            "you are not authorized to perform operation (x) resource (y) has no permission"
-        );
+        assert_eq!(first, "you are not authorized to perform operation (x) resource (y) has no permission");
         assert_eq!(first, of("ffffffff-0000-4000-8000-000000000002"));
     }
 
@@ -107,10 +99,8 @@ mod tests {
 
     #[test]
     fn pre_signed_addresses_do_not_survive() {
-        let line = one_line(
-            "see https://cos.example/x.bak?q-signature=abc or cos/x?q-sign-algorithm=sha1&k=v now",
-            None,
-        );
+        let line =
+            one_line("see https://cos.example/x.bak?q-signature=abc or cos/x?q-sign-algorithm=sha1&k=v now", None);
         assert_eq!(line, "see … or … now");
     }
 

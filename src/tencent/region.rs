@@ -23,10 +23,7 @@ impl Region {
     /// Checks the shape and nothing else.
     pub fn new(name: &str) -> Result<Self, RegionError> {
         let plain = |part: &str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         };
         let starts_with_letter = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
         if name.len() <= 63 && starts_with_letter && name.contains('-') && name.split('-').all(plain) {
@@ -59,13 +56,7 @@ mod tests {
 
     #[test]
     fn names_pass_and_whatever_could_change_a_host_does_not() {
-        for good in [
-            "ap-guangzhou",
-            "ap-shanghai-fsi",
-            "na-siliconvalley",
-            "ap-guangzhou-open",
-            "eu-2",
-        ] {
+        for good in ["ap-guangzhou", "ap-shanghai-fsi", "na-siliconvalley", "ap-guangzhou-open", "eu-2"] {
             assert_eq!(Region::new(good).unwrap().as_str(), good);
         }
         let long = format!("ap-{}", "x".repeat(61));

@@ -149,11 +149,7 @@ mod tests {
             assert_eq!(payload, wanted("payloadSha256"), "{name}: payload");
             let request = canonical_request(given("contentType"), given("host"), &payload);
             assert_eq!(request, wanted("canonicalRequest"), "{name}: canonical request");
-            assert_eq!(
-                payload_hash(request.as_bytes()),
-                wanted("canonicalRequestSha256"),
-                "{name}: request hash"
-            );
+            assert_eq!(payload_hash(request.as_bytes()), wanted("canonicalRequestSha256"), "{name}: request hash");
             let date = utc_date(at);
             assert_eq!(date, wanted("utcDate"), "{name}: date");
             let scope = scope(&date, given("service"));
@@ -172,11 +168,7 @@ mod tests {
                 body: given("payload").as_bytes(),
                 at,
             };
-            assert_eq!(
-                sign(given("secretId"), &secret_key, &subject),
-                header,
-                "{name}: all stages"
-            );
+            assert_eq!(sign(given("secretId"), &secret_key, &subject), header, "{name}: all stages");
         }
     }
 
@@ -184,10 +176,7 @@ mod tests {
     fn hmac_follows_rfc_4231_on_both_sides_of_the_block() {
         let long = mac(&[0xaa; 131], "Test Using Larger Than Block-Size Key - Hash Key First");
         assert_eq!(hex::encode(&long[..4]), "60e43159");
-        assert_eq!(
-            hex::encode(&mac(b"Jefe", "what do ya want for nothing?")[..4]),
-            "5bdcc146"
-        );
+        assert_eq!(hex::encode(&mac(b"Jefe", "what do ya want for nothing?")[..4]), "5bdcc146");
     }
 
     #[test]

@@ -15,9 +15,7 @@ const WISH: &str = r#"{
 /// A namespace with one new object, whose author also wrote a status.
 fn namespace_with_one(cluster: &Cluster) -> String {
     let namespace = cluster.namespace();
-    cluster
-        .kubectl_reading(&["create", "--namespace", &namespace, "--filename", "-"], WISH)
-        .unwrap();
+    cluster.kubectl_reading(&["create", "--namespace", &namespace, "--filename", "-"], WISH).unwrap();
     namespace
 }
 
@@ -30,10 +28,7 @@ fn the_committed_definitions_are_the_generated_ones() {
 fn fields(schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
-        found.push((
-            path.clone(),
-            field["description"].as_str().unwrap_or_default().to_owned(),
-        ));
+        found.push((path.clone(), field["description"].as_str().unwrap_or_default().to_owned()));
         fields(field, &path, found);
         fields(&field["items"], &path, found);
     }
@@ -50,22 +45,14 @@ fn explain_has_an_answer_at_every_field() {
     for (path, description) in known {
         let name = path.rsplit('.').next().unwrap();
         assert!(all.contains(&format!("{name}\t<")), "{path} is not listed");
-        assert!(
-            description.ends_with('.') && description.len() > 20,
-            "{path} is explained as {description:?}"
-        );
-        assert!(
-            !description.contains('`'),
-            "{path}: kubectl explain shows markup as it stands"
-        );
+        assert!(description.ends_with('.') && description.len() > 20, "{path} is explained as {description:?}");
+        assert!(!description.contains('`'), "{path}: kubectl explain shows markup as it stands");
     }
 }
 
 #[test]
 fn explain_wraps_a_paragraph_once() {
-    let said = cluster::get()
-        .kubectl(&["explain", "ssb.spec.databases"])
-        .unwrap();
+    let said = cluster::get().kubectl(&["explain", "ssb.spec.databases"]).unwrap();
     let text = said.split_once("DESCRIPTION:").unwrap().1.trim();
     let short = text.lines().rev().skip(1).find(|line| line.trim().len() < 60);
     assert_eq!(short, None, "a line break of the source is left in:\n{text}");
@@ -81,13 +68,7 @@ fn a_new_object_is_pending_in_all_four_conditions() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| {
-            (
-                one["type"].as_str().unwrap(),
-                one["status"].as_str().unwrap(),
-                one["reason"].as_str().unwrap(),
-            )
-        })
+        .map(|one| (one["type"].as_str().unwrap(), one["status"].as_str().unwrap(), one["reason"].as_str().unwrap()))
         .collect();
     let expected = [
         (reasons::SUBMITTED, "Unknown", reasons::PENDING),
@@ -97,11 +78,7 @@ fn a_new_object_is_pending_in_all_four_conditions() {
     ];
     assert_eq!(conditions, expected);
     assert_eq!(status["observedGeneration"], 0, "no generation was looked at");
-    assert_eq!(
-        status["flowId"],
-        Value::Null,
-        "a status that the author wrote is not taken over"
-    );
+    assert_eq!(status["flowId"], Value::Null, "a status that the author wrote is not taken over");
 }
 
 /// `kubectl wait` and kstatus must not take the constants of the schema for an observation.
@@ -109,23 +86,9 @@ fn a_new_object_is_pending_in_all_four_conditions() {
 fn no_wait_ends_on_an_object_that_nobody_has_looked_at() {
     let cluster = cluster::get();
     let namespace = namespace_with_one(cluster);
-    for condition in [
-        "Ready",
-        "Submitted",
-        "Reconciling=False",
-        "Reconciling",
-        "Stalled",
-        "Stalled=False",
-    ] {
+    for condition in ["Ready", "Submitted", "Reconciling=False", "Reconciling", "Stalled", "Stalled=False"] {
         let condition = format!("--for=condition={condition}");
-        let said = cluster.kubectl(&[
-            "wait",
-            "ssb/nightly",
-            "--namespace",
-            &namespace,
-            &condition,
-            "--timeout=0",
-        ]);
+        let said = cluster.kubectl(&["wait", "ssb/nightly", "--namespace", &namespace, &condition, "--timeout=0"]);
         assert!(said.is_err_and(|said| said.contains("condition not met")), "{condition}");
     }
 }
@@ -135,15 +98,8 @@ fn the_table_answers_whether_it_is_done() {
     let cluster = cluster::get();
     let namespace = namespace_with_one(cluster);
     let columns = |arguments: &[&str]| -> Vec<String> {
-        let said = cluster
-            .kubectl(&[&["get", "--namespace", &namespace], arguments].concat())
-            .unwrap();
-        said.lines()
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect()
+        let said = cluster.kubectl(&[&["get", "--namespace", &namespace], arguments].concat()).unwrap();
+        said.lines().next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
     };
     let narrow = ["NAME", "READY", "STATUS", "INSTANCE", "FLOW", "SIZE", "AGE"];
     let wide = ["STRATEGY", "BACKUP-ID", "FINISHED", "ERROR"];
@@ -151,17 +107,9 @@ fn the_table_answers_whether_it_is_done() {
     assert_eq!(columns(&["ssb", "--output=wide"]), [&narrow[..], &wide[..]].concat());
     assert_eq!(columns(&["tencentdb"]), narrow, "the category");
     for (selector, found) in [("spec.instanceId=mssql-a1", true), ("spec.instanceId=mssql-b2", false)] {
-        assert_eq!(
-            !columns(&["ssb", "--field-selector", selector]).is_empty(),
-            found,
-            "{selector}"
-        );
+        assert_eq!(!columns(&["ssb", "--field-selector", selector]).is_empty(), found, "{selector}");
     }
     for (selector, found) in [("spec.region=ap-guangzhou", true), ("spec.region=ap-beijing", false)] {
-        assert_eq!(
-            !columns(&["ssb", "--field-selector", selector]).is_empty(),
-            found,
-            "{selector}"
-        );
+        assert_eq!(!columns(&["ssb", "--field-selector", selector]).is_empty(), found, "{selector}");
     }
 }

@@ -16,11 +16,7 @@ fn each_section_answers_the_three_questions() {
     for section in PAGE.split("\n### ").skip(1) {
         for question in ["- **Whose turn:**", "- **What to do:**", "- **`kubectl get` shows:**"] {
             let name = section.lines().next().unwrap();
-            assert_eq!(
-                section.matches(question).count(),
-                1,
-                "section {name}, question {question}"
-            );
+            assert_eq!(section.matches(question).count(), 1, "section {name}, question {question}");
         }
     }
 }
@@ -28,10 +24,7 @@ fn each_section_answers_the_three_questions() {
 #[test]
 fn the_condition_types_are_explained() {
     for kind in reasons::CONDITION_TYPES {
-        assert!(
-            PAGE.contains(&format!("| `{kind}` |")),
-            "{kind} is missing from the first table"
-        );
+        assert!(PAGE.contains(&format!("| `{kind}` |")), "{kind} is missing from the first table");
     }
 }
 
@@ -39,9 +32,7 @@ fn the_condition_types_are_explained() {
 #[test]
 fn each_constant_is_in_a_list() {
     let source = include_str!("../../src/api/reasons.rs");
-    let constants = source
-        .lines()
-        .filter(|line| line.starts_with("pub const ") && line.contains(": &str = "));
+    let constants = source.lines().filter(|line| line.starts_with("pub const ") && line.contains(": &str = "));
     let listed = reasons::PLACES.len() + reasons::ACCEPTANCES.len() + reasons::CONDITION_TYPES.len();
     assert_eq!(constants.count(), listed);
 }

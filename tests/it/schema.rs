@@ -30,10 +30,7 @@ struct Step {
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/objects");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
@@ -48,18 +45,9 @@ fn steps(file: &Path) -> Vec<Step> {
         let heading = heading.unwrap_or_else(|| panic!("{}:{line}: no heading", file.display()));
         let (verb, expected) = heading.split_once(": ").unwrap();
         let refusal = expected.strip_prefix("refused: ").map(str::to_owned);
-        assert!(
-            refusal.is_some() || expected == "accepted",
-            "{}:{line}: {expected}",
-            file.display()
-        );
+        assert!(refusal.is_some() || expected == "accepted", "{}:{line}: {expected}", file.display());
         let body = serde_yaml::from_str(document).unwrap();
-        steps.push(Step {
-            verb: verb.to_owned(),
-            refusal,
-            body,
-            line,
-        });
+        steps.push(Step { verb: verb.to_owned(), refusal, body, line });
         line += document.lines().count() + 1;
     }
     assert!(!steps.is_empty(), "{} holds no step", file.display());
@@ -72,16 +60,7 @@ fn perform(cluster: &Cluster, namespace: &str, name: &str, step: &Step) -> Resul
     object["kind"] = json!("SqlServerBackup");
     object["metadata"] = json!({ "name": name, "namespace": namespace });
     let patch = step.body.to_string();
-    let merge = [
-        "patch",
-        "ssb",
-        name,
-        "--namespace",
-        namespace,
-        "--type=merge",
-        "--patch",
-        &patch,
-    ];
+    let merge = ["patch", "ssb", name, "--namespace", namespace, "--type=merge", "--patch", &patch];
     match step.verb.as_str() {
         "merge" => cluster.kubectl(&merge),
         "merge status" => cluster.kubectl(&[&merge[..], &["--subresource=status"]].concat()),
@@ -115,11 +94,7 @@ fn try_file(cluster: &Cluster, namespace: &str, file: &Path) -> String {
         let place = format!("{}:{} ({})", file.display(), step.line, step.verb);
         if let Some(fragment) = &step.refusal {
             assert!(!said.is_success, "{place} was accepted: {}", said.out);
-            assert!(
-                said.err.contains(fragment),
-                "{place} was refused, but for another reason: {}",
-                said.err
-            );
+            assert!(said.err.contains(fragment), "{place} was refused, but for another reason: {}", said.err);
             refusals.push_str(&said.err);
         } else {
             assert!(said.is_success, "{place} was refused: {}", said.err);
@@ -130,19 +105,11 @@ fn try_file(cluster: &Cluster, namespace: &str, file: &Path) -> String {
 
 fn messages(schema: &Value, found: &mut BTreeSet<String>) {
     if let Some(rules) = schema["x-kubernetes-validations"].as_array() {
-        found.extend(
-            rules
-                .iter()
-                .map(|rule| rule["message"].as_str().expect("a rule without message").to_owned()),
-        );
+        found.extend(rules.iter().map(|rule| rule["message"].as_str().expect("a rule without message").to_owned()));
     }
-    schema["properties"]
-        .as_object()
-        .into_iter()
-        .flat_map(|fields| fields.values())
-        .for_each(|field| {
-            messages(field, found);
-        });
+    schema["properties"].as_object().into_iter().flat_map(|fields| fields.values()).for_each(|field| {
+        messages(field, found);
+    });
     if !schema["items"].is_null() {
         messages(&schema["items"], found);
     }
@@ -157,16 +124,10 @@ fn each_rule_accepts_and_refuses_what_it_should() {
     let mut rules = BTreeSet::new();
     for definition in api::all() {
         for version in definition.spec.versions {
-            messages(
-                &serde_json::to_value(version.schema).unwrap()["openAPIV3Schema"],
-                &mut rules,
-            );
+            messages(&serde_json::to_value(version.schema).unwrap()["openAPIV3Schema"], &mut rules);
         }
     }
     assert!(rules.len() > 10, "the rules were not found in the definition");
-    let untried: Vec<&String> = rules
-        .iter()
-        .filter(|message| !refusals.contains(message.as_str()))
-        .collect();
+    let untried: Vec<&String> = rules.iter().filter(|message| !refusals.contains(message.as_str())).collect();
     assert!(untried.is_empty(), "no fixture is refused by these rules: {untried:#?}");
 }

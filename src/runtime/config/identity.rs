@@ -41,6 +41,16 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Option<StaticIdentity
     }
 }
 
+/// What this process calls itself in what it writes: the name of its pod, else of its host. It is only ever shown and
+/// compared, so anything that is not text counts as unset.
+pub(super) fn holder(environment: Environment<'_>) -> String {
+    ["POD_NAME", "HOSTNAME"]
+        .into_iter()
+        .filter_map(|name| environment(name)?.into_string().ok())
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
+}
+
 fn lonely(set: &str, missing: &str) -> Wrong {
     Wrong(format!("{set} is set and {missing} is not: set both, or neither"))
 }

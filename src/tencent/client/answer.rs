@@ -41,10 +41,7 @@ pub(super) fn read<C: Call>(status: StatusCode, body: &[u8]) -> Result<Answer<C:
         }
         Some(Verdict::Refused(error, id)) => Err(Fault::from_code(error.code, error.message, id)),
         Some(Verdict::Success(id)) => match serde_json::from_slice::<Success<C::Answer>>(body) {
-            Ok(Success { response }) => Ok(Answer {
-                value: response,
-                request_id: id.and_then(usable_request_id),
-            }),
+            Ok(Success { response }) => Ok(Answer { value: response, request_id: id.and_then(usable_request_id) }),
             Err(_) => Err(Fault::in_doubt(C::WITHOUT_RESULT, None, id)),
         },
         Some(Verdict::Neither) | None => Err(Fault::in_doubt(Doubt::Unreadable, None, None)),
@@ -165,13 +162,7 @@ mod tests {
 
     #[test]
     fn i4_a_success_without_a_usable_flow_is_a_doubt() {
-        for flow in [
-            "",
-            r#","FlowId":0"#,
-            r#","FlowId":null"#,
-            r#","FlowId":-3"#,
-            r#","FlowId":9223372036854775808"#,
-        ] {
+        for flow in ["", r#","FlowId":0"#, r#","FlowId":null"#, r#","FlowId":-3"#, r#","FlowId":9223372036854775808"#] {
             let body = format!(r#"{{"Response":{{"RequestId":"r"{flow}}}}}"#);
             assert_eq!(doubt(200, &body), Doubt::NoFlowId, "{flow}");
         }
@@ -234,16 +225,7 @@ mod tests {
     #[test]
     fn a_read_without_its_result_is_unreadable() {
         let fault = read::<DescribeBackups>(StatusCode::OK, br#"{"Response":{"RequestId":"r"}}"#).unwrap_err();
-        assert!(
-            matches!(
-                &fault,
-                Fault::InDoubt {
-                    reason: Doubt::Unreadable,
-                    ..
-                }
-            ),
-            "{fault}"
-        );
+        assert!(matches!(&fault, Fault::InDoubt { reason: Doubt::Unreadable, .. }), "{fault}");
         assert_eq!(fault.meaning(), Meaning::Unavailable);
     }
 

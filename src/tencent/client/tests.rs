@@ -40,12 +40,7 @@ fn client(endpoint: &str) -> Client {
 }
 
 fn credential() -> Credential {
-    Credential::new(
-        "AKIDEXAMPLE",
-        SecretString::from("hunter2"),
-        Some(SecretString::from("tok3n")),
-    )
-    .unwrap()
+    Credential::new("AKIDEXAMPLE", SecretString::from("hunter2"), Some(SecretString::from("tok3n"))).unwrap()
 }
 
 fn create() -> CreateBackup {
@@ -60,21 +55,11 @@ fn create() -> CreateBackup {
 
 fn sign<C: Call>(client: &Client, call: &C) -> Signed<C> {
     let region = Region::new("ap-guangzhou").unwrap();
-    client
-        .sign(
-            &credential(),
-            &region,
-            call,
-            Timestamp::from_second(1_700_000_000).unwrap(),
-        )
-        .unwrap()
+    client.sign(&credential(), &region, call, Timestamp::from_second(1_700_000_000).unwrap()).unwrap()
 }
 
 async fn submit(client: &Client) -> Result<FlowId, Fault> {
-    client
-        .send(sign(client, &create()))
-        .await
-        .map(|answer| answer.value.flow_id)
+    client.send(sign(client, &create())).await.map(|answer| answer.value.flow_id)
 }
 
 /// Submits once to a server that replies like this.
@@ -110,10 +95,7 @@ async fn what_arrives_is_what_was_signed() {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let header = |name: &str| {
         let values: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
-        let values: Vec<_> = values
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-            .collect();
+        let values: Vec<_> = values.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).collect();
         assert_eq!(values.len(), 1, "{name} stands once in {head}");
         values[0].1.to_owned()
     };
@@ -136,28 +118,17 @@ async fn what_arrives_is_what_was_signed() {
         body: body.as_bytes(),
         at: Timestamp::from_second(1_700_000_000).unwrap(),
     };
-    assert_eq!(
-        header("authorization"),
-        sign::sign("AKIDEXAMPLE", &SecretString::from("hunter2"), &subject)
-    );
+    assert_eq!(header("authorization"), sign::sign("AKIDEXAMPLE", &SecretString::from("hunter2"), &subject));
 }
 
 #[tokio::test]
 async fn the_request_id_comes_along_and_the_content_type_does_not_matter() {
-    for content_type in [
-        "application/json",
-        "application/json; charset=utf-8",
-        "text/html",
-        "nonsense",
-    ] {
+    for content_type in ["application/json", "application/json; charset=utf-8", "text/html", "nonsense"] {
         let headers = format!("content-type: {content_type}\r\n");
         let (port, _) = start(Reply::Keep(response("200 OK", &headers, ACCEPTED))).await;
         let client = client(&format!("http://127.0.0.1:{port}"));
         let answer = client.send(sign(&client, &create())).await.unwrap();
-        assert_eq!(
-            (answer.value.flow_id.value(), answer.request_id.as_deref()),
-            (5293, Some("4be5990d-1"))
-        );
+        assert_eq!((answer.value.flow_id.value(), answer.request_id.as_deref()), (5293, Some("4be5990d-1")));
     }
 }
 
@@ -173,9 +144,7 @@ async fn i2_a_submission_has_a_connection_of_its_own_and_reads_share_theirs() {
     let (port, seen) = start(Reply::Keep(response("200 OK", "", INSTANCES))).await;
     let reading = client(&format!("http://127.0.0.1:{port}"));
     for _ in 0..3 {
-        let call = DescribeDBInstances {
-            instance_id_set: vec!["mssql-a".into()],
-        };
+        let call = DescribeDBInstances { instance_id_set: vec!["mssql-a".into()] };
         assert!(reading.send(sign(&reading, &call)).await.unwrap().value.list.is_empty());
     }
     assert_eq!((seen.connections(), seen.requests().len()), (1, 3));
@@ -183,22 +152,10 @@ async fn i2_a_submission_has_a_connection_of_its_own_and_reads_share_theirs() {
 
 #[tokio::test]
 async fn what_fails_before_the_connection_stands_was_not_sent() {
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    assert_eq!(
-        reason_not_sent(submit(&client(&format!("http://127.0.0.1:{free}"))).await),
-        NotSent::Connection
-    );
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    assert_eq!(reason_not_sent(submit(&client(&format!("http://127.0.0.1:{free}"))).await), NotSent::Connection);
 
-    let deaf = reqwest::Client::builder()
-        .dns_resolver(NoNames)
-        .no_proxy()
-        .build()
-        .unwrap();
+    let deaf = reqwest::Client::builder().dns_resolver(NoNames).no_proxy().build().unwrap();
     let request = Request::new(Method::POST, "http://cloud.example".parse().unwrap());
     let fault = transport::exchange(&deaf, request).await.unwrap_err();
     assert_eq!(fault.to_string(), "not sent: host name not resolved: no such name");
@@ -207,11 +164,7 @@ async fn what_fails_before_the_connection_stands_was_not_sent() {
     let mut silent = settings(&format!("https://127.0.0.1:{port}"));
     silent.connect_timeout = Duration::from_millis(100);
     let client = Client::new(&silent).unwrap();
-    assert_eq!(
-        reason_not_sent(submit(&client).await),
-        NotSent::ConnectionTimeout,
-        "no answer to the TLS hello"
-    );
+    assert_eq!(reason_not_sent(submit(&client).await), NotSent::ConnectionTimeout, "no answer to the TLS hello");
     assert!(seen.requests().is_empty());
 }
 
@@ -221,9 +174,7 @@ async fn a_server_that_speaks_no_tls_gets_no_request() {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .await
-            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         tokio::time::sleep(Duration::from_secs(5)).await;
     });
     let outcome = submit(&client(&format!("https://127.0.0.1:{port}"))).await;
@@ -242,28 +193,14 @@ async fn the_proxy_is_used_except_towards_this_machine_and_named_hosts() {
     // A label of 64 characters is no name for TLS, so without the proxy nothing is asked of a name server.
     let nowhere = format!("{}.example", "x".repeat(64));
     let outcome = submit(&through(&format!("https://{nowhere}"), None)).await;
-    assert_eq!(
-        reason_not_sent(outcome),
-        NotSent::Connection,
-        "the proxy refused the tunnel"
-    );
-    assert!(
-        proxy.requests()[0].starts_with(&format!("CONNECT {nowhere}:443 ")),
-        "{:?}",
-        proxy.requests()
-    );
+    assert_eq!(reason_not_sent(outcome), NotSent::Connection, "the proxy refused the tunnel");
+    assert!(proxy.requests()[0].starts_with(&format!("CONNECT {nowhere}:443 ")), "{:?}", proxy.requests());
 
     let outcome = submit(&through(&format!("https://{nowhere}"), Some("a.example,.example"))).await;
-    assert_eq!(
-        (reason_not_sent(outcome), proxy.connections()),
-        (NotSent::Connection, 1),
-        "past the proxy"
-    );
+    assert_eq!((reason_not_sent(outcome), proxy.connections()), (NotSent::Connection, 1), "past the proxy");
 
     let (cloud, seen) = start(Reply::Keep(response("200 OK", "", ACCEPTED))).await;
-    submit(&through(&format!("http://127.0.0.1:{cloud}"), None))
-        .await
-        .unwrap();
+    submit(&through(&format!("http://127.0.0.1:{cloud}"), None)).await.unwrap();
     let _ = submit(&through(&format!("https://127.0.0.1:{cloud}"), None)).await;
     assert_eq!((proxy.connections(), seen.connections()), (1, 2));
 }
@@ -275,16 +212,8 @@ fn a_wrong_setting_is_a_sentence() {
         change(&mut settings);
         Client::new(&settings).err()
     };
-    for pem in [
-        "",
-        "nonsense",
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    ] {
-        assert_eq!(
-            build(&|s| s.extra_ca_pem = Some(pem.into())),
-            Some(ClientError::ExtraCa),
-            "{pem:?}"
-        );
+    for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        assert_eq!(build(&|s| s.extra_ca_pem = Some(pem.into())), Some(ClientError::ExtraCa), "{pem:?}");
     }
     assert_eq!(build(&|s| s.extra_ca_pem = Some(CA.into())), None);
     for proxy in ["socks5://proxy.example", "http://", "://", "http://user:hunter2@"] {
@@ -292,11 +221,7 @@ fn a_wrong_setting_is_a_sentence() {
         assert_eq!(error, Some(ClientError::Proxy), "{proxy}");
         assert!(!error.unwrap().to_string().contains("hunter2"));
     }
-    for proxy in [
-        "http://proxy.example:3128",
-        "proxy.example:3128",
-        "https://u:p@proxy.example",
-    ] {
+    for proxy in ["http://proxy.example:3128", "proxy.example:3128", "https://u:p@proxy.example"] {
         assert_eq!(build(&|s| s.https_proxy = Some(proxy.into())), None, "{proxy}");
     }
 }
@@ -318,10 +243,7 @@ fn without_system_certificates_there_is_a_sentence_and_plain_http_still_works() 
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&child.stdout).into_owned();
-    assert!(
-        said.contains("outcome: Some(NoRoots)") && said.contains("plain: None"),
-        "{said}"
-    );
+    assert!(said.contains("outcome: Some(NoRoots)") && said.contains("plain: None"), "{said}");
 }
 
 #[tokio::test]

@@ -65,12 +65,7 @@ pub(super) fn build(settings: &ClientSettings, pool: Pool) -> Result<Client, Cli
         .user_agent(&settings.user_agent)
         // The library would read the environment by itself.
         .no_proxy();
-    let extra = settings
-        .extra_ca_pem
-        .as_deref()
-        .map(certificates)
-        .transpose()?
-        .unwrap_or_default();
+    let extra = settings.extra_ca_pem.as_deref().map(certificates).transpose()?.unwrap_or_default();
     let has_extra = !extra.is_empty();
     if settings.endpoint.is_https() {
         builder = builder.tls_certs_merge(extra);
@@ -79,11 +74,7 @@ pub(super) fn build(settings: &ClientSettings, pool: Pool) -> Result<Client, Cli
         builder = builder.tls_certs_only(extra);
     }
     // Checked even where it is not used, so that a bad setting does not wait for another endpoint.
-    let proxy = settings
-        .https_proxy
-        .as_deref()
-        .map(|url| proxy(url, settings.no_proxy.as_deref()))
-        .transpose()?;
+    let proxy = settings.https_proxy.as_deref().map(|url| proxy(url, settings.no_proxy.as_deref())).transpose()?;
     if let Some(proxy) = proxy.filter(|_| !settings.endpoint.is_loopback()) {
         builder = builder.proxy(proxy);
     }
@@ -139,21 +130,13 @@ fn failed(error: &reqwest::Error) -> Fault {
 
 /// A failure after the connection stood.
 fn broken(error: &reqwest::Error) -> Fault {
-    let reason = if error.is_timeout() {
-        Doubt::Timeout
-    } else {
-        Doubt::Broken
-    };
+    let reason = if error.is_timeout() { Doubt::Timeout } else { Doubt::Broken };
     Fault::in_doubt(reason, None, None)
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
     let list = Certificate::from_pem_bundle(pem).map_err(|_| ClientError::ExtraCa)?;
-    if list.is_empty() {
-        Err(ClientError::ExtraCa)
-    } else {
-        Ok(list)
-    }
+    if list.is_empty() { Err(ClientError::ExtraCa) } else { Ok(list) }
 }
 
 fn proxy(address: &str, except: Option<&str>) -> Result<Proxy, ClientError> {

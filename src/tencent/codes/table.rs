@@ -14,13 +14,7 @@ use super::Turn::{CallVendor, FixClock, FixCredentials, FixPermissions, FixSpec,
 use super::{Class, Code, Row, Turn};
 
 const fn row(code: &'static str, class: Class, meaning: Meaning, turn: Turn, sentence: &'static str) -> Row {
-    Row {
-        code: Code(code),
-        class,
-        meaning,
-        turn,
-        sentence,
-    }
+    Row { code: Code(code), class, meaning, turn, sentence }
 }
 
 const TOO_MANY: &str = "Too many calls were made to the cloud, so this program slows down and tries again.";

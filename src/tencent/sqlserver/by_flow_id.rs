@@ -24,10 +24,7 @@ impl Call for DescribeBackupByFlowId {
     type Answer = BackupRow;
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands the field over by reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field over by reference")]
 fn as_digits<S: Serializer>(flow: &FlowId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(flow)
 }
@@ -38,13 +35,7 @@ mod tests {
 
     #[test]
     fn the_flow_is_sent_as_a_string() {
-        let call = DescribeBackupByFlowId {
-            instance_id: "mssql-x".into(),
-            flow_id: FlowId::new(5293).unwrap(),
-        };
-        assert_eq!(
-            serde_json::to_string(&call).unwrap(),
-            r#"{"InstanceId":"mssql-x","FlowId":"5293"}"#
-        );
+        let call = DescribeBackupByFlowId { instance_id: "mssql-x".into(), flow_id: FlowId::new(5293).unwrap() };
+        assert_eq!(serde_json::to_string(&call).unwrap(), r#"{"InstanceId":"mssql-x","FlowId":"5293"}"#);
     }
 }

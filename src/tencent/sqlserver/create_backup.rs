@@ -86,10 +86,7 @@ mod tests {
             storage_strategy: StorageStrategy::InstanceRetention,
         };
         let body = serde_json::to_string(&call).unwrap();
-        assert_eq!(
-            body,
-            r#"{"InstanceId":"mssql-i1z41iwd","Strategy":0,"BackupName":"k8s_a_1","StorageStrategy":0}"#
-        );
+        assert_eq!(body, r#"{"InstanceId":"mssql-i1z41iwd","Strategy":0,"BackupName":"k8s_a_1","StorageStrategy":0}"#);
         call.strategy = Strategy::Databases;
         call.db_names = vec!["订单库".into(), "d\"b".into()];
         call.storage_strategy = StorageStrategy::InstanceLifetime;
@@ -101,17 +98,8 @@ mod tests {
     #[test]
     fn only_a_positive_number_of_63_bits_is_a_flow_id() {
         let read = |flow: &str| serde_json::from_str::<Accepted>(&format!(r#"{{"FlowId":{flow}}}"#)).ok();
-        for (flow, expected) in [
-            ("5293", 5293),
-            (r#""5293""#, 5293),
-            ("1", 1),
-            ("9223372036854775807", i64::MAX),
-        ] {
-            assert_eq!(
-                read(flow).map(|accepted| accepted.flow_id.value()),
-                Some(expected),
-                "{flow}"
-            );
+        for (flow, expected) in [("5293", 5293), (r#""5293""#, 5293), ("1", 1), ("9223372036854775807", i64::MAX)] {
+            assert_eq!(read(flow).map(|accepted| accepted.flow_id.value()), Some(expected), "{flow}");
         }
         for flow in [
             "0",

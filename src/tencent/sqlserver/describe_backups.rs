@@ -71,15 +71,7 @@ impl Serialize for DescribeBackups {
             limit: u32,
             offset: u32,
         }
-        let Self {
-            instance_id,
-            start_time,
-            end_time,
-            backup_way,
-            storage_strategy,
-            limit,
-            page,
-        } = self;
+        let Self { instance_id, start_time, end_time, backup_way, storage_strategy, limit, page } = self;
         let body = Body {
             instance_id,
             start_time,
@@ -122,10 +114,7 @@ impl<'de> Deserialize<'de> for BackupPage {
         let Body { total_count, backups } = Body::deserialize(deserializer)?;
         // A page that does not say how many rows there are proves nothing about the ones it does not hold.
         let total_count = total_count.ok_or_else(|| serde::de::Error::missing_field("TotalCount"))?;
-        Ok(Self {
-            total_count,
-            rows: backups.unwrap_or_default(),
-        })
+        Ok(Self { total_count, rows: backups.unwrap_or_default() })
     }
 }
 
@@ -232,19 +221,11 @@ mod tests {
         )
         .unwrap();
         assert_eq!(page.total_count, 2);
-        let [done, running] = page.rows.as_slice() else {
-            panic!("two rows")
-        };
-        assert_eq!(
-            (done.id, done.size, done.status),
-            (Some(4_294_967_297), Some(1024), Some(BackupState::Succeeded))
-        );
+        let [done, running] = page.rows.as_slice() else { panic!("two rows") };
+        assert_eq!((done.id, done.size, done.status), (Some(4_294_967_297), Some(1024), Some(BackupState::Succeeded)));
         assert_eq!(done.start_time, "2021-09-14T06:43:12Z".parse().ok());
         assert_eq!(done.group_id, None);
-        assert_eq!(
-            (running.id, running.backup_name.as_ref(), running.end_time),
-            (None, None, None)
-        );
+        assert_eq!((running.id, running.backup_name.as_ref(), running.end_time), (None, None, None));
         assert_eq!(running.status, Some(BackupState::Running));
         assert_eq!(running.group_id.as_deref(), Some("16556099469691"));
         assert!(!format!("{page:?}").contains("sign="));
@@ -266,8 +247,6 @@ mod tests {
         ] {
             assert!(!read(bad), "{bad}");
         }
-        assert!(read(
-            r#"{"TotalCount":1,"Backups":[{"Size":"big","StartTime":7,"Strategy":"x"}]}"#
-        ));
+        assert!(read(r#"{"TotalCount":1,"Backups":[{"Size":"big","StartTime":7,"Strategy":"x"}]}"#));
     }
 }

@@ -34,9 +34,7 @@ pub struct Instances {
 impl Instances {
     /// The instance of that id.
     pub fn find(&self, id: &str) -> Option<&Instance> {
-        self.list
-            .iter()
-            .find(|instance| instance.instance_id.as_deref() == Some(id))
+        self.list.iter().find(|instance| instance.instance_id.as_deref() == Some(id))
     }
 }
 
@@ -126,25 +124,14 @@ mod tests {
         assert!(answer.find("mssql-b").is_none());
         assert!(serde_json::from_str::<Instances>(r#"{"TotalCount":0}"#).is_err());
         for empty in [r#"{"DBInstances":null}"#, r#"{"DBInstances":[]}"#] {
-            assert!(
-                serde_json::from_str::<Instances>(empty)
-                    .unwrap()
-                    .find("mssql-a")
-                    .is_none(),
-                "{empty}"
-            );
+            assert!(serde_json::from_str::<Instances>(empty).unwrap().find("mssql-a").is_none(), "{empty}");
         }
     }
 
     #[test]
     fn the_body_names_the_instances() {
-        let call = DescribeDBInstances {
-            instance_id_set: vec!["mssql-a".into()],
-        };
-        assert_eq!(
-            serde_json::to_string(&call).unwrap(),
-            r#"{"InstanceIdSet":["mssql-a"]}"#
-        );
+        let call = DescribeDBInstances { instance_id_set: vec!["mssql-a".into()] };
+        assert_eq!(serde_json::to_string(&call).unwrap(), r#"{"InstanceIdSet":["mssql-a"]}"#);
     }
 
     #[test]

@@ -61,9 +61,7 @@ pub(super) fn integer<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer:
     if value.is_null() || value.as_str() == Some("") {
         return Ok(None);
     }
-    whole(&value)
-        .map(Some)
-        .ok_or_else(|| D::Error::custom("neither an integer in range nor digits"))
+    whole(&value).map(Some).ok_or_else(|| D::Error::custom("neither an integer in range nor digits"))
 }
 
 /// As [`integer`], for a field that only informs: what cannot be read is left out.
@@ -73,10 +71,7 @@ pub(super) fn integer_or_none<'de, D: Deserializer<'de>, T: TryFrom<i128>>(d: D)
 
 fn whole<T: TryFrom<i128>>(value: &Value) -> Option<T> {
     let number = match value {
-        Value::Number(number) => number
-            .as_i64()
-            .map(i128::from)
-            .or_else(|| number.as_u64().map(i128::from))?,
+        Value::Number(number) => number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))?,
         Value::String(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             digits.parse().ok()?
         }
@@ -106,15 +101,8 @@ mod tests {
 
     #[test]
     fn what_has_not_happened_has_no_time() {
-        for text in [
-            "0000-00-00 00:00:00",
-            "",
-            " ",
-            "0001-01-01 00:00:00",
-            "2021-09-14",
-            "2021-13-01 00:00:00",
-            "soon",
-        ] {
+        for text in ["0000-00-00 00:00:00", "", " ", "0001-01-01 00:00:00", "2021-09-14", "2021-13-01 00:00:00", "soon"]
+        {
             assert_eq!(read_time(text), None, "{text:?}");
         }
     }
