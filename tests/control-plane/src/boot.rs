@@ -1,9 +1,8 @@
 //! The start: which flags each program gets, in which order they come up, and when they are ready.
 //!
-//! The API server makes its own certificate at its first start, and signs tokens with the same key: so
-//! there is no certificate code here. Everything else is as a cluster has it: RBAC, the default admission plugins
-//! (Pod Security among them), the default controllers. These share the administrator's token: an identity for each of them
-//! costs the start a second and more.
+//! The API server makes its own certificate at its first start, and signs tokens with the same key: so there is no
+//! certificate code here. Everything else is as a cluster has it: RBAC, the default admission plugins (Pod Security among
+//! them), the default controllers. These share the administrator's token: an identity for each costs a second and more.
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};

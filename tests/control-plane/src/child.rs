@@ -137,8 +137,16 @@ mod tests {
     #[test]
     fn a_child_survives_the_thread_that_asked_for_it() {
         let folder = folder("thread");
-        let mut child = thread::scope(|scope| scope.spawn(|| shell("exec sleep 60", &folder)).join()).unwrap();
-        thread::sleep(Duration::from_millis(300));
+        let mut child = thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let child = shell("exec sleep 60", &folder);
+                // Until setpriv has set the signal: a thread that ends sooner proves nothing.
+                thread::sleep(Duration::from_millis(500));
+                child
+            });
+            asking.join().unwrap()
+        });
+        thread::sleep(Duration::from_millis(500));
         let outcome = child.must_run();
         std::fs::remove_dir_all(folder).unwrap();
         outcome.unwrap();

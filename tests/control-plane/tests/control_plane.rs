@@ -32,14 +32,11 @@ fn is_running(pid: u32) -> bool {
     state.is_some_and(|state| state != 'Z' && state != 'X')
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+/// The processes that run in the folder of one control plane: those of another test run elsewhere.
+fn processes_in(folder: &Path) -> Vec<u32> {
     let processes =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    let is_child = |pid: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(parent.to_string().as_str())
-    };
-    processes.filter(is_child).collect()
+    processes.filter(|pid: &u32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)).collect()
 }
 
 #[test]
@@ -74,11 +71,13 @@ fn a_cluster_that_collects_garbage_checks_permissions_and_goes_without_a_trace()
     run("delete namespace one --timeout=60s").unwrap();
     assert!(!run("get namespaces --output name").unwrap().contains("namespace/one"));
 
-    let (folder, children) = (plane.folder().to_owned(), children_of(std::process::id()));
-    assert!(children.contains(&plane.apiserver_pid()), "{children:?}");
+    let folder = plane.folder().to_owned();
+    let processes = processes_in(&folder);
+    assert_eq!(processes.len(), 3);
+    assert!(processes.contains(&plane.apiserver_pid()));
     drop(plane);
     assert!(!folder.exists());
-    assert_eq!(children.iter().filter(|pid| fs::exists(format!("/proc/{pid}")).unwrap()).count(), 0, "not reaped");
+    assert!(processes.iter().all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap()), "ended, but not reaped");
 }
 
 #[test]
@@ -89,14 +88,14 @@ fn a_killed_parent_takes_its_control_plane_along() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.starts_with("export KUBECONFIG=/"), "{line}");
-    let children = children_of(parent.id());
-    assert_eq!(children.iter().filter(|pid| is_running(**pid)).count(), 3, "{children:?}");
+    let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let kubeconfig = Path::new(first.strip_prefix("export KUBECONFIG=").unwrap());
+    let processes = processes_in(kubeconfig.parent().unwrap());
+    assert_eq!(processes.iter().filter(|pid| is_running(**pid)).count(), 3);
 
     parent.kill().unwrap();
     parent.wait().unwrap();
 
-    eventually("the three programs are gone", || !children.iter().any(|pid| is_running(*pid)));
+    eventually("the three programs are gone", || !processes.iter().any(|pid| is_running(*pid)));
 }

@@ -1,0 +1,50 @@
+# The tasks of this tree, one purpose each; the ones that `check` lists are the jobs of CI.
+#
+# What a task needs beside Rust it makes itself, once, in the cache outside the tree (tools/*.sh), or it says in one
+# sentence what to install.
+
+CARGO ?= cargo
+CHECKS := format lint docs deny test
+
+.DEFAULT_GOAL := help
+.PHONY: help build check $(CHECKS) control-plane crds demo python-sdk
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build all programs for trying them out
+	$(CARGO) build --workspace --locked
+
+demo: control-plane ## Show the operator at work on a real API server and a simulated cloud; KEEP=1 leaves it running
+	$(CARGO) run --locked --package demo
+
+check: ## Run all that CI runs: format, lint, docs, deny, test
+	@set -e; for job in $(CHECKS); do \
+		begin=$$(date +%s); \
+		$(MAKE) --no-print-directory $$job; \
+		echo "check: $$job took $$(( $$(date +%s) - begin )) s"; \
+	done
+
+format: ## Check that the sources are formatted
+	$(CARGO) fmt --all --check
+
+lint: ## Check the sources with clippy, warnings as errors
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+docs: ## Check that the documentation builds without a warning
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+
+deny: ## Check origin, licences and choice of the dependencies
+	"$$(tools/cargo-deny.sh)" --locked check --hide-inclusion-graph bans licenses sources
+
+test: control-plane python-sdk ## Run every test, the comparison of generated files with committed ones among them
+	$(CARGO) test --workspace --locked --no-fail-fast
+
+control-plane: ## Build etcd and the Kubernetes programs that tests and demo run, if they are missing
+	@tools/control-plane.sh >/dev/null
+
+python-sdk: ## Install the vendor's Python SDK for the test that uses it, if it is missing
+	@tools/python-sdk.sh >/dev/null
+
+crds: ## Write crds/ anew after a change of the resource types
+	UPDATE=1 $(CARGO) test --quiet --locked --test it committed_definitions
