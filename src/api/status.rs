@@ -171,7 +171,6 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-list-map-keys": ["type"],
         "default": pending(),
         "items": {
-            "description": "One aspect of where the order is.",
             "type": "object",
             "required": ["type", "status", "reason", "message", "lastTransitionTime"],
             "properties": {

@@ -133,3 +133,144 @@ fn keep_conditions(conditions: &mut Vec<Value>, unreadable: &mut Vec<String>) {
 fn one_line(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn stored(spec: &Value, status: &Value) -> StoredBackup {
+        let object = json!({
+            "apiVersion": "tencentdb.dev/v1alpha1",
+            "kind": "SqlServerBackup",
+            "metadata": { "name": "nightly", "uid": "3c5d" },
+            "spec": spec,
+            "status": status,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn spec() -> Value {
+        json!({ "instanceId": "mssql-a1", "region": "ap-guangzhou", "strategy": "Instance" })
+    }
+
+    fn status() -> Value {
+        json!({
+            "observedGeneration": 1,
+            "attempts": 2,
+            "submitTime": "2026-11-24T10:00:00Z",
+            "flowId": 5293,
+            "size": "1536Ki",
+            "intent": { "backupName": "k8s_a_1", "attempt": 2, "time": "2026-11-24T10:00:00Z", "holder": "a" },
+            "error": { "code": "InternalError", "time": "2026-11-24T10:00:00Z" },
+            "conditions": [{
+                "type": "Ready", "status": "False", "reason": "Running", "message": "",
+                "lastTransitionTime": "2026-11-24T10:00:00Z", "observedGeneration": 1,
+            }],
+        })
+    }
+
+    #[test]
+    fn a_good_object_reads_as_the_typed_one_does() {
+        let object = stored(&spec(), &status());
+        assert_eq!(object.spec.0, serde_json::from_value(spec()).map_err(|_| String::new()));
+        assert_eq!(object.status.fields, serde_json::from_value(status()).unwrap());
+        assert_eq!(object.status.unreadable, Vec::<String>::new());
+        assert_eq!(object.spec.0.unwrap().submit_deadline_seconds, 86_400);
+    }
+
+    #[test]
+    fn a_status_survives_reading_and_writing() {
+        assert_eq!(serde_json::to_value(stored(&spec(), &status()).status.fields).unwrap(), status());
+    }
+
+    #[test]
+    fn any_spec_decodes_and_a_wrong_one_says_why() {
+        let wrong = [
+            (Value::Null, "null"),
+            (json!("text"), "string"),
+            (json!([]), "invalid length 0"),
+            (json!({}), "missing field `instanceId`"),
+            (
+                json!({ "instanceId": "mssql-a1", "region": "r", "strategy": "Everything" }),
+                "unknown variant `Everything`",
+            ),
+            (json!({ "instanceId": "mssql-a1", "region": "r", "strategy": null }), "null"),
+            (json!({ "instanceId": 5, "region": "r", "strategy": "Instance" }), "integer `5`"),
+            (json!({ "instanceId": "i", "region": "r", "strategy": "Databases", "databases": "all" }), "\"all\""),
+        ];
+        for (value, fragment) in wrong {
+            let said = stored(&value, &status()).spec.0.unwrap_err();
+            assert!(said.contains(fragment), "{value}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_object_without_spec_and_status_decodes() {
+        let object: StoredBackup = serde_json::from_value(json!({ "metadata": { "name": "bare" } })).unwrap();
+        assert_eq!(object.spec.0.unwrap_err(), "it is missing");
+        assert_eq!(object.status, ReadStatus::default());
+    }
+
+    #[test]
+    fn the_sentence_is_one_bounded_line() {
+        let long = json!({ "instanceId": "i", "region": "r", "strategy": format!("a\nb{}", "x".repeat(9999)) });
+        let said = stored(&long, &Value::Null).spec.0.unwrap_err();
+        assert!(said.chars().count() <= LONGEST && !said.contains('\n'), "{said}");
+    }
+
+    /// Each field of the status in turn is spoilt; all the others must still be there (I6).
+    #[test]
+    fn i6_one_unreadable_field_hides_no_other() {
+        let names: Vec<String> = status().as_object().unwrap().keys().cloned().collect();
+        for name in names {
+            let (mut spoilt, mut without) = (status(), status());
+            spoilt[&name] = json!({ "no": ["such", "form"], "time": 5, "type": true });
+            without.as_object_mut().unwrap().remove(&name);
+            let read = stored(&spec(), &spoilt).status;
+            let rest = serde_json::to_value(&read.fields).unwrap();
+            let intact = rest.as_object().unwrap().iter().filter(|(field, _)| **field != name);
+            assert_eq!(intact.count(), without.as_object().unwrap().len(), "{name}: {rest}");
+            assert!(read.unreadable.iter().all(|path| path.starts_with(&name)), "{name}: {:?}", read.unreadable);
+            assert!(!read.unreadable.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn i6_an_intent_keeps_what_can_be_read_of_it() {
+        let mut spoilt = status();
+        spoilt["intent"]["time"] = json!("yesterday");
+        let read = stored(&spec(), &spoilt).status;
+        assert_eq!(read.unreadable, ["intent.time"]);
+        assert_eq!(read.fields.intent.as_ref().unwrap().attempt, Some(2));
+        assert_eq!(read.fields.flow_id, Some(5293));
+    }
+
+    #[test]
+    fn one_unreadable_condition_leaves_the_others() {
+        let mut spoilt = status();
+        spoilt["conditions"].as_array_mut().unwrap().insert(0, json!({ "type": "Submitted" }));
+        let read = stored(&spec(), &spoilt).status;
+        assert_eq!(read.unreadable, ["conditions[0]"]);
+        assert_eq!(read.fields.conditions.unwrap()[0].type_, "Ready");
+    }
+
+    #[test]
+    fn a_status_that_is_no_object_is_noted() {
+        for odd in [json!(5), json!("gone"), json!([1]), json!(true)] {
+            let read = stored(&spec(), &odd).status;
+            assert_eq!((read.fields, read.unreadable), (SqlServerBackupStatus::default(), vec!["status".to_owned()]));
+        }
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_unreadable_and_not_wrapped() {
+        let read = stored(&spec(), &json!({ "flowId": 9_223_372_036_854_775_808_u64, "attempts": 1.5 })).status;
+        assert_eq!(read.unreadable.len(), 2, "{:?}", read.unreadable);
+    }
+
+    #[test]
+    fn it_stands_for_the_same_resource() {
+        assert_eq!(StoredBackup::url_path(&(), Some("a")), SqlServerBackup::url_path(&(), Some("a")));
+    }
+}

@@ -58,6 +58,8 @@ pub const OVERDUE_SECONDS: i64 = 7_200;
 pub const UNOBSERVABLE_SECONDS: i64 = 300;
 /// How long an order waits for the rate budget before it says so.
 pub const QUEUED_SECONDS: i64 = 60;
+/// How often an order that waits behind an older one looks whether the older one is still there.
+pub const BEHIND_SECONDS: i64 = 60;
 /// Past its deadline, how long an order that once called goes on trying for its last look.
 pub const LAST_LOOK_SECONDS: i64 = 600;
 
@@ -214,7 +216,7 @@ pub fn aim(order: Result<&Order, &Invalid>, seen: &Seen, limits: &Limits) -> Aim
             } else if due.is_some_and(|due| seen.now < due) {
                 Aim::Nothing(due.map(|due| due.min(order.deadline)))
             } else if !seen.is_its_turn {
-                Aim::Nothing(Some(order.deadline))
+                Aim::Nothing(Some(later(seen.now, BEHIND_SECONDS).min(order.deadline)))
             } else {
                 Aim::Before { instance: seen.record.reason == Some(Reason::InstanceBusy) }
             }

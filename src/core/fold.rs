@@ -74,7 +74,13 @@ pub fn fold(
             enter(&mut next.record, *reason, message, note.as_ref());
             next.until = Some(*until);
         }
-        Step::Submit { .. } => answer(&mut next, order, outcome, now, limits),
+        Step::Submit { backup_name, attempt, time } => {
+            // The status may have been wiped meanwhile: what was announced stays announced (I6).
+            next.record.backup_name.get_or_insert_with(|| backup_name.clone());
+            next.record.attempts = next.record.attempts.max(*attempt);
+            next.record.submit_time = next.record.submit_time.max(Some(*time));
+            answer(&mut next, order, outcome, now, limits);
+        }
         Step::Adopt { row, others, reason, message, until } => {
             adopt(&mut next.record, row, *reason, message, now);
             next.until = (!reason.is_final()).then_some(*until);
@@ -103,7 +109,8 @@ pub fn fold(
     next
 }
 
-/// What a submission's answer means.
+/// What a submission's answer means. Another replica may have found the backup meanwhile, or seen its end: then only the
+/// FlowId is news.
 fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timestamp, limits: &Limits) {
     let record = &mut next.record;
     match outcome {
@@ -111,11 +118,14 @@ fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timest
         Outcome::Accepted { flow_id, request_id } => {
             record.flow_id = record.flow_id.or(Some(*flow_id));
             record.request_id.clone_from(request_id);
-            accept(record, Acceptance::Accepted);
-            let message = "The cloud accepted the backup and is making it; it documents 5 to 120 minutes.";
-            enter(record, Reason::Running, message, None);
+            if !record.is_ended_accepted() {
+                accept(record, Acceptance::Accepted);
+                let message = "The cloud accepted the backup and is making it; it documents 5 to 120 minutes.";
+                enter(record, Reason::Running, message, None);
+            }
             next.until = Some(later(now, limits.poll_min));
         }
+        Outcome::Refused(_) | Outcome::InDoubt { .. } if record.is_accepted() => next.until = Some(now),
         Outcome::Refused(trouble) => {
             record.intent = None;
             refusal(next, order, trouble, now, limits);

@@ -161,6 +161,11 @@ impl Record {
             || self.copy.group_id.is_some()
     }
 
+    /// Whether the order was accepted and is over.
+    pub fn is_ended_accepted(&self) -> bool {
+        self.ended && self.acceptance.is_some()
+    }
+
     /// Whether the last call was answered by a refusal.
     fn is_answered(&self) -> bool {
         self.intent.is_none() && self.error.as_ref().is_some_and(|error| Some(error.time) >= self.submit_time)

@@ -70,12 +70,12 @@ impl Admin {
     pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
         match TcpListener::bind(address).await {
             Ok(listener) => Ok(Self { listener }),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => Err(anyhow!(
-                "--admin-address (ADMIN_ADDRESS) {address} is in use: free it, or give another one"
-            )),
-            Err(error) => Err(anyhow!(
-                "--admin-address (ADMIN_ADDRESS) {address} cannot be used ({error}): give another one"
-            )),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                Err(anyhow!("--admin-address (ADMIN_ADDRESS) {address} is in use: free it, or give another one"))
+            }
+            Err(error) => {
+                Err(anyhow!("--admin-address (ADMIN_ADDRESS) {address} cannot be used ({error}): give another one"))
+            }
         }
     }
 
@@ -131,17 +131,12 @@ async fn converse(stream: TcpStream, sources: Sources) {
 fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     if !matches!(path, "/livez" | "/readyz" | "/metrics") {
-        return text(
-            StatusCode::NOT_FOUND,
-            "not found: /livez, /readyz and /metrics are here\n".to_owned(),
-        );
+        return text(StatusCode::NOT_FOUND, "not found: /livez, /readyz and /metrics are here\n".to_owned());
     }
     // hyper leaves the body of an answer to HEAD out by itself.
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
-        refusal
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
     match path {
@@ -156,10 +151,7 @@ fn livez(liveness: &Liveness) -> Response<Full<Bytes>> {
         None => text(StatusCode::OK, "ok\n".to_owned()),
         Some(silence) => {
             let silence = silence.as_secs();
-            text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("the vital loop has not turned for {silence} s\n"),
-            )
+            text(StatusCode::SERVICE_UNAVAILABLE, format!("the vital loop has not turned for {silence} s\n"))
         }
     }
 }
@@ -169,10 +161,7 @@ fn readyz(readiness: &Readiness) -> Response<Full<Bytes>> {
         missing if missing.is_empty() => text(StatusCode::OK, "ok\n".to_owned()),
         missing => {
             let list = missing.join(", ");
-            text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("waiting for the first list of: {list}\n"),
-            )
+            text(StatusCode::SERVICE_UNAVAILABLE, format!("waiting for the first list of: {list}\n"))
         }
     }
 }
@@ -180,10 +169,7 @@ fn readyz(readiness: &Readiness) -> Response<Full<Bytes>> {
 fn figures(metrics: &Metrics) -> Response<Full<Bytes>> {
     match metrics.encode() {
         Ok(body) => respond(StatusCode::OK, metrics::CONTENT_TYPE, body),
-        Err(error) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the figures cannot be written: {error}\n"),
-        ),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("the figures cannot be written: {error}\n")),
     }
 }
 
@@ -194,9 +180,7 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
 fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 

@@ -61,6 +61,8 @@ pub struct Settings {
     pub admin_address: SocketAddr,
     /// Which events are written, and how.
     pub log: Log,
+    /// Who this process is: the name of its pod, else of its host. Not unique by itself.
+    pub holder: String,
 }
 
 /// A choice of namespaces.
@@ -159,12 +161,7 @@ impl Flags {
             listing_lag_seconds,
         } = self;
         let loopback = is_loopback(&tencent_endpoint).map_err(|reason| flags::TENCENT_ENDPOINT.refuse(&reason))?;
-        let fence = checks::fence(
-            &signature_validity_seconds,
-            &clock_skew_seconds,
-            &listing_lag_seconds,
-            loopback,
-        )?;
+        let fence = checks::fence(&signature_validity_seconds, &clock_skew_seconds, &listing_lag_seconds, loopback)?;
         Ok(Settings {
             watch_namespaces: checks::watched(&watch_namespaces)?,
             shared_identity_namespaces: checks::sharing(&shared_identity_namespaces)?,
@@ -177,6 +174,7 @@ impl Flags {
             drain: checks::seconds(flags::DRAIN_SECONDS, &drain_seconds, 0)?,
             admin_address: checks::address(&admin_address)?,
             log: checks::log(&log_format, log_filter)?,
+            holder: identity::holder(environment),
             tencent_endpoint,
         })
     }

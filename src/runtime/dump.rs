@@ -13,13 +13,7 @@
 /// The kernel refused one of the two calls. The caller ends the program: it was not promised to run with dumps on.
 pub fn forbid() -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
-    setrlimit(
-        Resource::Core,
-        Rlimit {
-            current: Some(0),
-            maximum: Some(0),
-        },
-    )?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};

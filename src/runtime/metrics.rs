@@ -94,11 +94,7 @@ impl Metrics {
         } = self;
         let build = Info::new(vec![("version", version)]);
         registry.register("build", "The program that speaks here", build);
-        registry.register(
-            "cloud_calls",
-            "Calls to the cloud, by action and answered code",
-            calls.clone(),
-        );
+        registry.register("cloud_calls", "Calls to the cloud, by action and answered code", calls.clone());
         let help = "How long a call to the cloud took, from the connection to the last byte read";
         registry.register_with_unit("cloud_call_duration", help, Unit::Seconds, call_seconds.clone());
         registry.register("passes", "Passes over an object, by result", passes.clone());
@@ -106,11 +102,7 @@ impl Metrics {
         registry.register("orders_in_doubt", help, in_doubt.clone());
         let help = "When the latest backup of the namespace was complete, in seconds since 1970";
         registry.register_with_unit("last_success_timestamp", help, Unit::Seconds, last_success.clone());
-        registry.register(
-            "status_writes",
-            "Writes of a status to the API server",
-            status_writes.clone(),
-        );
+        registry.register("status_writes", "Writes of a status to the API server", status_writes.clone());
         let help = "Backups that were seen in the cloud beyond the one that their order may have";
         registry.register("duplicate_backups", help, duplicates.clone());
         let help = "Times an object was met whose spec or status cannot be read";
@@ -121,9 +113,7 @@ impl Metrics {
     /// for an answer that never came, and `other` for a code that the table lacks.
     pub fn call(&self, action: &'static str, code: &'static str, took: Duration) {
         self.calls.get_or_create(&CallLabels { action, code }).inc();
-        self.call_seconds
-            .get_or_create(&ActionLabels { action })
-            .observe(took.as_secs_f64());
+        self.call_seconds.get_or_create(&ActionLabels { action }).observe(took.as_secs_f64());
     }
 
     /// One pass over an object ended.
@@ -139,9 +129,7 @@ impl Metrics {
     /// A backup of `namespace` was complete at `at`. The figure never goes back: after a restart the finished objects
     /// come in any order.
     pub fn succeeded(&self, namespace: &str, at: Timestamp) {
-        let labels = NamespaceLabels {
-            namespace: namespace.to_owned(),
-        };
+        let labels = NamespaceLabels { namespace: namespace.to_owned() };
         let gauge = self.last_success.get_or_create(&labels);
         let latest: &AtomicI64 = gauge.inner();
         latest.fetch_max(at.as_second(), Ordering::Relaxed);
@@ -178,12 +166,7 @@ mod tests {
     use super::*;
 
     fn lines(metrics: &Metrics) -> Vec<String> {
-        metrics
-            .encode()
-            .expect("encodable")
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        metrics.encode().expect("encodable").lines().map(str::to_owned).collect()
     }
 
     fn second(second: i64) -> Timestamp {
@@ -214,10 +197,7 @@ mod tests {
             "sqlserver_backup_operator_undecodable_objects_total 1",
             r#"sqlserver_backup_operator_build_info{version="1.2.3"} 1"#,
         ] {
-            assert!(
-                lines.iter().any(|line| line == expected),
-                "missing: {expected}\nin: {lines:#?}"
-            );
+            assert!(lines.iter().any(|line| line == expected), "missing: {expected}\nin: {lines:#?}");
         }
         assert_eq!(lines.last().map(String::as_str), Some("# EOF"));
     }
@@ -230,12 +210,8 @@ mod tests {
         metrics.succeeded("b", second(100));
         let lines = lines(&metrics);
         let shown = |line: &str| lines.iter().any(|shown| shown == line);
-        assert!(shown(
-            r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="a"} 200"#
-        ));
-        assert!(shown(
-            r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="b"} 100"#
-        ));
+        assert!(shown(r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="a"} 200"#));
+        assert!(shown(r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="b"} 100"#));
     }
 
     #[test]

@@ -111,11 +111,7 @@ fn pair(drain: Duration) -> (Trigger, Shutdown) {
 async fn answer(mut terminate: Signal, mut interrupt: Signal, trigger: Trigger) {
     let name = next(&mut terminate, &mut interrupt).await;
     let until = trigger.drain();
-    tracing::info!(
-        signal = name,
-        drain_seconds = trigger.drain.as_secs(),
-        "draining: no new work is begun"
-    );
+    tracing::info!(signal = name, drain_seconds = trigger.drain.as_secs(), "draining: no new work is begun");
     tokio::select! {
         () = tokio::time::sleep_until(until) => tracing::warn!("the drain's deadline has passed: ending with work open"),
         name = next(&mut terminate, &mut interrupt) => tracing::warn!(signal = name, "a second signal: ending at once"),
@@ -160,19 +156,14 @@ mod tests {
         trigger.drain();
         assert!(shutdown.is_draining());
         assert_eq!(waiting.await.expect("the task ends"), Some(Instant::now() + DRAIN));
-        assert!(
-            timeout(LONG, shutdown.over()).await.is_err(),
-            "a drain alone is not the end"
-        );
+        assert!(timeout(LONG, shutdown.over()).await.is_err(), "a drain alone is not the end");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_resolves_both_waits() {
         let (trigger, shutdown) = pair(DRAIN);
         trigger.end();
-        timeout(LONG, shutdown.draining())
-            .await
-            .expect("the end is past the drain");
+        timeout(LONG, shutdown.draining()).await.expect("the end is past the drain");
         timeout(LONG, shutdown.over()).await.expect("the end is announced");
         assert_eq!(shutdown.deadline(), Some(Instant::now()));
     }

@@ -18,16 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::config::LogFormat;
 
 /// Libraries that are silent below `warn` unless the filter names them.
-const QUIET: [&str; 8] = [
-    "h2",
-    "hyper",
-    "hyper_util",
-    "kube_client",
-    "kube_runtime",
-    "reqwest",
-    "rustls",
-    "tower",
-];
+const QUIET: [&str; 8] = ["h2", "hyper", "hyper_util", "kube_client", "kube_runtime", "reqwest", "rustls", "tower"];
 
 const CURE: &str = "give a level (off, error, warn, info, debug, trace) or directives such as info,kube_client=debug";
 
@@ -44,9 +35,7 @@ pub fn filter(directives: &str) -> Result<EnvFilter, String> {
     }
     // Of two directives for one target the later one holds: the user's come last.
     let quiet = QUIET.map(|target| format!("{target}=warn")).join(",");
-    EnvFilter::builder()
-        .parse(format!("{quiet},{directives}"))
-        .map_err(|_| CURE.to_owned())
+    EnvFilter::builder().parse(format!("{quiet},{directives}")).map_err(|_| CURE.to_owned())
 }
 
 /// Starts to write events, and makes panics events. To be called once, before the first event.
@@ -55,17 +44,10 @@ pub fn filter(directives: &str) -> Result<EnvFilter, String> {
 /// The filter cannot be read, or somebody else receives the events already.
 pub fn start(format: LogFormat, directives: &str) -> anyhow::Result<()> {
     let filter = filter(directives).map_err(anyhow::Error::msg)?;
-    let writer = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_span_events(FmtSpan::NONE)
-        .with_writer(io::stderr);
+    let writer =
+        tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE).with_writer(io::stderr);
     match format {
-        LogFormat::Json => writer
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .finish()
-            .try_init()?,
+        LogFormat::Json => writer.json().flatten_event(true).with_span_list(false).finish().try_init()?,
         LogFormat::Text => writer.with_ansi(io::stderr().is_terminal()).finish().try_init()?,
     }
     std::panic::set_hook(Box::new(|panic| {
@@ -88,15 +70,7 @@ mod tests {
 
     #[test]
     fn what_would_silence_everything_is_refused() {
-        for bad in [
-            "",
-            "inof",
-            "info,",
-            "info, debug",
-            "a=b",
-            "info,verbose",
-            "sqlserver_backup_operator=loud",
-        ] {
+        for bad in ["", "inof", "info,", "info, debug", "a=b", "info,verbose", "sqlserver_backup_operator=loud"] {
             assert_eq!(filter(bad).err().as_deref(), Some(CURE), "{bad}");
         }
     }
@@ -106,9 +80,6 @@ mod tests {
         let shown = filter("debug").expect("readable").to_string();
         assert!(shown.contains("hyper=warn"), "{shown}");
         let shown = filter("debug,hyper=trace").expect("readable").to_string();
-        assert!(
-            shown.contains("hyper=trace") && !shown.contains("hyper=warn"),
-            "{shown}"
-        );
+        assert!(shown.contains("hyper=trace") && !shown.contains("hyper=warn"), "{shown}");
     }
 }

@@ -1,9 +1,115 @@
-//! Golden: the definitions in `crds/` are those that the program prints.
+//! The definition as its users meet it: the committed file (golden), `kubectl explain`, the columns, and an object that
+//! nobody has looked at yet (scenario, on the real API server).
 
+use crate::cluster::{self, Cluster};
 use crate::golden;
-use sqlserver_backup_operator::api;
+use serde_json::Value;
+use sqlserver_backup_operator::api::{self, reasons};
+
+const WISH: &str = r#"{
+    "apiVersion": "tencentdb.dev/v1alpha1", "kind": "SqlServerBackup", "metadata": { "name": "nightly" },
+    "spec": { "instanceId": "mssql-a1", "region": "ap-guangzhou", "strategy": "Instance" },
+    "status": { "flowId": 1, "conditions": [] }
+}"#;
+
+/// A namespace with one new object, whose author also wrote a status.
+fn namespace_with_one(cluster: &Cluster) -> String {
+    let namespace = cluster.namespace();
+    cluster.kubectl_reading(&["create", "--namespace", &namespace, "--filename", "-"], WISH).unwrap();
+    namespace
+}
 
 #[test]
 fn the_committed_definitions_are_the_generated_ones() {
     golden::compare("crds/sqlserverbackups.tencentdb.dev.yaml", &api::yaml().unwrap());
+}
+
+/// The paths of all fields below `schema`, each with its description.
+fn fields(schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        found.push((path.clone(), field["description"].as_str().unwrap_or_default().to_owned()));
+        fields(field, &path, found);
+        fields(&field["items"], &path, found);
+    }
+}
+
+#[test]
+fn explain_has_an_answer_at_every_field() {
+    let cluster = cluster::get();
+    let all = cluster.kubectl(&["explain", "ssb", "--recursive"]).unwrap();
+    let schema = serde_json::to_value(api::all()[0].spec.versions[0].schema.clone()).unwrap();
+    let mut known = Vec::new();
+    fields(&schema["openAPIV3Schema"], "ssb", &mut known);
+    assert!(known.len() > 30, "the fields were not found in the schema");
+    for (path, description) in known {
+        let name = path.rsplit('.').next().unwrap();
+        assert!(all.contains(&format!("{name}\t<")), "{path} is not listed");
+        assert!(description.ends_with('.') && description.len() > 20, "{path} is explained as {description:?}");
+        assert!(!description.contains('`'), "{path}: kubectl explain shows markup as it stands");
+    }
+}
+
+#[test]
+fn explain_wraps_a_paragraph_once() {
+    let said = cluster::get().kubectl(&["explain", "ssb.spec.databases"]).unwrap();
+    let text = said.split_once("DESCRIPTION:").unwrap().1.trim();
+    let short = text.lines().rev().skip(1).find(|line| line.trim().len() < 60);
+    assert_eq!(short, None, "a line break of the source is left in:\n{text}");
+}
+
+#[test]
+fn a_new_object_is_pending_in_all_four_conditions() {
+    let cluster = cluster::get();
+    let namespace = namespace_with_one(cluster);
+    let read = cluster.kubectl(&["get", "ssb", "nightly", "--namespace", &namespace, "--output", "json"]);
+    let status = serde_json::from_str::<Value>(&read.unwrap()).unwrap()["status"].clone();
+    let conditions: Vec<(&str, &str, &str)> = status["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["type"].as_str().unwrap(), one["status"].as_str().unwrap(), one["reason"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        (reasons::SUBMITTED, "Unknown", reasons::PENDING),
+        (reasons::READY, "Unknown", reasons::PENDING),
+        (reasons::RECONCILING, "True", reasons::PENDING),
+        (reasons::STALLED, "False", reasons::PENDING),
+    ];
+    assert_eq!(conditions, expected);
+    assert_eq!(status["observedGeneration"], 0, "no generation was looked at");
+    assert_eq!(status["flowId"], Value::Null, "a status that the author wrote is not taken over");
+}
+
+/// `kubectl wait` and kstatus must not take the constants of the schema for an observation.
+#[test]
+fn no_wait_ends_on_an_object_that_nobody_has_looked_at() {
+    let cluster = cluster::get();
+    let namespace = namespace_with_one(cluster);
+    for condition in ["Ready", "Submitted", "Reconciling=False", "Reconciling", "Stalled", "Stalled=False"] {
+        let condition = format!("--for=condition={condition}");
+        let said = cluster.kubectl(&["wait", "ssb/nightly", "--namespace", &namespace, &condition, "--timeout=0"]);
+        assert!(said.is_err_and(|said| said.contains("condition not met")), "{condition}");
+    }
+}
+
+#[test]
+fn the_table_answers_whether_it_is_done() {
+    let cluster = cluster::get();
+    let namespace = namespace_with_one(cluster);
+    let columns = |arguments: &[&str]| -> Vec<String> {
+        let said = cluster.kubectl(&[&["get", "--namespace", &namespace], arguments].concat()).unwrap();
+        said.lines().next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    };
+    let narrow = ["NAME", "READY", "STATUS", "INSTANCE", "FLOW", "SIZE", "AGE"];
+    let wide = ["STRATEGY", "BACKUP-ID", "FINISHED", "ERROR"];
+    assert_eq!(columns(&["ssb"]), narrow);
+    assert_eq!(columns(&["ssb", "--output=wide"]), [&narrow[..], &wide[..]].concat());
+    assert_eq!(columns(&["tencentdb"]), narrow, "the category");
+    for (selector, found) in [("spec.instanceId=mssql-a1", true), ("spec.instanceId=mssql-b2", false)] {
+        assert_eq!(!columns(&["ssb", "--field-selector", selector]).is_empty(), found, "{selector}");
+    }
+    for (selector, found) in [("spec.region=ap-guangzhou", true), ("spec.region=ap-beijing", false)] {
+        assert_eq!(!columns(&["ssb", "--field-selector", selector]).is_empty(), found, "{selector}");
+    }
 }

@@ -11,5 +11,9 @@
     reason = "a test fails by panicking, and the exemption of clippy.toml does not cover functions beside the tests"
 )]
 
+mod cluster;
 mod crd;
+mod examples;
 mod golden;
+mod reasons;
+mod schema;

@@ -191,7 +191,7 @@ fn an_order_that_is_being_deleted_is_never_submitted() {
 fn only_the_oldest_order_of_a_busy_instance_knocks() {
     let mut young = seen(1, Record::default(), Sight::Nothing { until: None });
     young.is_its_turn = false;
-    assert_eq!(aim(Ok(&order()), &young, &LIMITS), Aim::Nothing(Some(at(86_400))));
+    assert_eq!(aim(Ok(&order()), &young, &LIMITS), Aim::Nothing(Some(at(61))));
     assert_eq!(reason(&step(&young)), Reason::InstanceBusy);
     young.now = at(86_400);
     assert_eq!(aim(Ok(&order()), &young, &LIMITS), Aim::Before { instance: false }, "its last look is its own");

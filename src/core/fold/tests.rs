@@ -177,3 +177,23 @@ fn a_backup_seen_again_is_no_longer_unobservable() {
     let found = after(lost.record, &step(Reason::Running, Some(row(1, Progress::Running)), None), &Outcome::None);
     assert_eq!((found.record.error, found.record.reason), (None, Some(Reason::Running)));
 }
+
+#[test]
+fn an_answer_that_comes_after_another_replica_saw_the_end_adds_only_the_flow() {
+    let ended = Record { reason: Some(Reason::Completed), ended: true, flow_id: None, ..accepted(1) };
+    let outcome = Outcome::Accepted { flow_id: FlowId::new(7).unwrap(), request_id: None };
+    let next = after(ended.clone(), &submit(), &outcome);
+    assert_eq!(next.record.flow_id, FlowId::new(7));
+    assert_eq!((next.record.reason, next.record.ended), (Some(Reason::Completed), true));
+    let running = Record { observed_generation: Some(1), backup_name: Some("n".into()), ..accepted(1) };
+    for late in [Outcome::Refused(trouble(Meaning::InstanceBusy)), Outcome::InDoubt { why: "Lost.".into() }] {
+        assert!(!running.differs(&after(running.clone(), &submit(), &late).record), "{late:?}");
+    }
+}
+
+#[test]
+fn i6_an_answer_to_a_wiped_status_restores_what_was_announced() {
+    let next = after(Record::default(), &submit(), &Outcome::InDoubt { why: "Lost.".into() });
+    assert_eq!((next.record.attempts, next.record.submit_time), (1, Some(at(1))));
+    assert_eq!(next.record.reason, Some(Reason::OutcomeUnknown));
+}

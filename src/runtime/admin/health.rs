@@ -19,10 +19,7 @@ pub struct Liveness {
 impl Liveness {
     /// A heart that beats now and must beat again within `deadline`, each time.
     pub fn new(deadline: Duration) -> Self {
-        Self {
-            beat: Arc::new(Mutex::new(Instant::now())),
-            deadline,
-        }
+        Self { beat: Arc::new(Mutex::new(Instant::now())), deadline }
     }
 
     /// The vital loop has turned.
@@ -53,10 +50,7 @@ impl Readiness {
     pub fn expect(&self, name: impl Into<String>) -> Pending {
         let name = name.into();
         lock(&self.watches).insert(name.clone(), false);
-        Pending {
-            readiness: self.clone(),
-            name,
-        }
+        Pending { readiness: self.clone(), name }
     }
 
     /// What is still missing, in the order of the names. Empty means ready.
@@ -65,11 +59,7 @@ impl Readiness {
         if watches.is_empty() {
             return vec!["any watch, the program is starting".to_owned()];
         }
-        watches
-            .iter()
-            .filter(|(_, seen)| !**seen)
-            .map(|(name, _)| name.clone())
-            .collect()
+        watches.iter().filter(|(_, seen)| !**seen).map(|(name, _)| name.clone()).collect()
     }
 }
 

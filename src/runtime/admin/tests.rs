@@ -36,11 +36,7 @@ async fn ask_raw(address: SocketAddr, request: &str) -> String {
 async fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String, String) {
     let answer = ask_raw(address, &format!("{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n")).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let code = head
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .expect("a code");
+    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a code");
     (code, head.to_ascii_lowercase(), body.to_owned())
 }
 
@@ -59,19 +55,12 @@ async fn alive_until_the_vital_loop_is_overdue() {
 async fn ready_once_every_watch_has_its_first_list() {
     let (address, sources, _server) = serve().await;
     let (code, _, body) = ask(address, "GET", "/readyz").await;
-    assert_eq!(
-        (code, body.contains("starting")),
-        (503, true),
-        "no watch is not ready: {body}"
-    );
+    assert_eq!((code, body.contains("starting")), (503, true), "no watch is not ready: {body}");
     let first = sources.readiness.expect("sqlserverbackups in team-a");
     let second = sources.readiness.expect("sqlserverbackups in team-b");
     second.listed();
     let (code, _, body) = ask(address, "GET", "/readyz").await;
-    assert_eq!(
-        (code, body.as_str()),
-        (503, "waiting for the first list of: sqlserverbackups in team-a\n")
-    );
+    assert_eq!((code, body.as_str()), (503, "waiting for the first list of: sqlserverbackups in team-a\n"));
     first.listed();
     first.listed();
     let (code, _, body) = ask(address, "GET", "/readyz").await;
@@ -84,14 +73,8 @@ async fn figures_come_with_the_type_that_prometheus_asks_for() {
     sources.metrics.status_written();
     let (code, head, body) = ask(address, "GET", "/metrics").await;
     assert_eq!(code, 200);
-    assert!(
-        head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        "{head}"
-    );
-    assert!(
-        body.contains("sqlserver_backup_operator_status_writes_total 1\n") && body.ends_with("# EOF\n"),
-        "{body}"
-    );
+    assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
+    assert!(body.contains("sqlserver_backup_operator_status_writes_total 1\n") && body.ends_with("# EOF\n"), "{body}");
 }
 
 #[tokio::test]
@@ -104,15 +87,8 @@ async fn anything_else_is_refused() {
     assert_eq!((code, head.contains("allow: get, head")), (405, true), "{head}");
     let (code, _, body) = ask(address, "HEAD", "/livez").await;
     assert_eq!((code, body.as_str()), (200, ""));
-    assert_eq!(
-        ask(address, "GET", "/livez?verbose").await.0,
-        200,
-        "a query is no other path"
-    );
-    let huge = format!(
-        "GET /livez HTTP/1.1\r\nHost: test\r\nX: {}\r\n\r\n",
-        "x".repeat(HEADER_BYTES)
-    );
+    assert_eq!(ask(address, "GET", "/livez?verbose").await.0, 200, "a query is no other path");
+    let huge = format!("GET /livez HTTP/1.1\r\nHost: test\r\nX: {}\r\n\r\n", "x".repeat(HEADER_BYTES));
     assert!(ask_raw(address, &huge).await.starts_with("HTTP/1.1 431 "));
 }
 
@@ -128,14 +104,9 @@ async fn silent_clients_give_their_slots_back() {
     tokio::pin!(next);
     let early = timeout(Duration::from_millis(300), &mut next).await;
     assert!(early.is_err(), "more connections are served than there are slots");
-    let (code, _, _) = timeout(HEADER_READ + Duration::from_secs(3), next)
-        .await
-        .expect("a slot comes free");
+    let (code, _, _) = timeout(HEADER_READ + Duration::from_secs(3), next).await.expect("a slot comes free");
     assert_eq!(code, 200);
-    assert!(
-        begun.elapsed() >= HEADER_READ,
-        "the slots were free before the limit: the test filled none"
-    );
+    assert!(begun.elapsed() >= HEADER_READ, "the slots were free before the limit: the test filled none");
 }
 
 #[tokio::test]

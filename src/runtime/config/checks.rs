@@ -20,21 +20,13 @@ const MAX_NAMESPACE: usize = 63;
 /// A whole number of seconds from `min` to one day.
 pub(super) fn seconds(setting: Setting, text: &str, min: u64) -> Result<Duration, Wrong> {
     let number = text.parse().ok().filter(|number| (min..=MAX_SECONDS).contains(number));
-    let wrong = || {
-        setting.wrong(
-            text,
-            &format!("give a whole number of seconds from {min} to {MAX_SECONDS}"),
-        )
-    };
+    let wrong = || setting.wrong(text, &format!("give a whole number of seconds from {min} to {MAX_SECONDS}"));
     number.map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// Both rests, the first no longer than the longest.
 pub(super) fn polling(min: &str, max: &str) -> Result<Polling, Wrong> {
-    let polling = Polling {
-        min: seconds(POLL_MIN_SECONDS, min, 1)?,
-        max: seconds(POLL_MAX_SECONDS, max, 1)?,
-    };
+    let polling = Polling { min: seconds(POLL_MIN_SECONDS, min, 1)?, max: seconds(POLL_MAX_SECONDS, max, 1)? };
     if polling.min > polling.max {
         let cure = format!("it is above {POLL_MAX_SECONDS}, which is {max}: lower the first or raise the second");
         return Err(POLL_MIN_SECONDS.wrong(min, &cure));
@@ -90,11 +82,7 @@ pub(super) fn watched(text: &str) -> Result<Namespaces, Wrong> {
     if text.is_empty() {
         return Ok(Namespaces::All);
     }
-    names(
-        WATCH_NAMESPACES,
-        text,
-        "give names separated by commas, or leave it empty for all",
-    )
+    names(WATCH_NAMESPACES, text, "give names separated by commas, or leave it empty for all")
 }
 
 /// Who shares the operator's identity: nothing given means nobody.
@@ -102,11 +90,7 @@ pub(super) fn sharing(text: &str) -> Result<Namespaces, Wrong> {
     match text {
         "" => Ok(Namespaces::Only(BTreeSet::new())),
         "*" => Ok(Namespaces::All),
-        _ => names(
-            SHARED_IDENTITY_NAMESPACES,
-            text,
-            "give names separated by commas, or * alone for all",
-        ),
+        _ => names(SHARED_IDENTITY_NAMESPACES, text, "give names separated by commas, or * alone for all"),
     }
 }
 

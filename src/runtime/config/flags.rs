@@ -69,12 +69,7 @@ pub(super) const LISTING_LAG_SECONDS: Setting = Setting::new("listing-lag-second
 An environment variable that is empty counts as unset.")]
 pub struct Flags {
     /// Address of the TencentDB for SQL Server API: https, or http on loopback; may hold {region}; no path
-    #[arg(
-        long,
-        env,
-        value_name = "URL",
-        default_value = "https://sqlserver.tencentcloudapi.com"
-    )]
+    #[arg(long, env, value_name = "URL", default_value = "https://sqlserver.tencentcloudapi.com")]
     pub(super) tencent_endpoint: String,
 
     /// Namespaces in which orders are looked for, separated by commas; empty means all
@@ -137,10 +132,6 @@ pub fn blank_is_unset(command: clap::Command, environment: super::Environment<'_
     command.mut_args(|argument| {
         let value = argument.get_env().and_then(|name| environment(name.to_str()?));
         let argument = argument.hide_env_values(true);
-        if value.is_some_and(|value| value.is_empty()) {
-            argument.env(None)
-        } else {
-            argument
-        }
+        if value.is_some_and(|value| value.is_empty()) { argument.env(None) } else { argument }
     })
 }

@@ -31,11 +31,7 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Option<StaticIdentity
     let key = part(SECRET_KEY, environment(SECRET_KEY))?;
     let token = part(TOKEN, environment(TOKEN))?;
     match (id, key, token) {
-        (Some(secret_id), Some(secret_key), token) => Ok(Some(StaticIdentity {
-            secret_id,
-            secret_key,
-            token,
-        })),
+        (Some(secret_id), Some(secret_key), token) => Ok(Some(StaticIdentity { secret_id, secret_key, token })),
         (None, None, None) => Ok(None),
         (Some(_), None, _) => Err(lonely(SECRET_ID, SECRET_KEY)),
         (None, Some(_), _) => Err(lonely(SECRET_KEY, SECRET_ID)),
@@ -43,6 +39,16 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Option<StaticIdentity
             "{TOKEN} is set without a key pair: set {SECRET_ID} and {SECRET_KEY} as well, or unset it"
         ))),
     }
+}
+
+/// What this process calls itself in what it writes: the name of its pod, else of its host. It is only ever shown and
+/// compared, so anything that is not text counts as unset.
+pub(super) fn holder(environment: Environment<'_>) -> String {
+    ["POD_NAME", "HOSTNAME"]
+        .into_iter()
+        .filter_map(|name| environment(name)?.into_string().ok())
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
 }
 
 fn lonely(set: &str, missing: &str) -> Wrong {
@@ -58,9 +64,7 @@ fn part(name: &str, value: Option<OsString>) -> Result<Option<SecretString>, Wro
         Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(SecretString::from(text))),
         Ok(text) => {
             drop(SecretString::from(text));
-            Err(Wrong(format!(
-                "{name} holds a blank, a line break or a non-ASCII character: give the bare value"
-            )))
+            Err(Wrong(format!("{name} holds a blank, a line break or a non-ASCII character: give the bare value")))
         }
         Err(_) => Err(Wrong(format!("{name} is not text: give the bare value"))),
     }

@@ -36,9 +36,7 @@ pub(super) fn read_authorities(path: &Path) -> Result<Vec<u8>, Wrong> {
     let read = File::open(path).and_then(|file| file.take(MAX_BUNDLE + 1).read_to_end(&mut pem));
     read.map_err(|error| wrong(&format!("it cannot be read ({error}), give a readable PEM file")))?;
     if u64::try_from(pem.len()).is_ok_and(|length| length > MAX_BUNDLE) {
-        return Err(wrong(
-            "it is larger than 4 MiB, give a PEM file with certificate authorities only",
-        ));
+        return Err(wrong("it is larger than 4 MiB, give a PEM file with certificate authorities only"));
     }
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -59,9 +57,7 @@ pub(super) fn read_proxy(environment: Environment<'_>) -> Result<Proxy, Wrong> {
         && !is_proxy_address(address)
     {
         // The address may hold a password: it is not repeated.
-        return Err(Wrong(format!(
-            "{name} is no proxy address: give one such as http://proxy.example:3128"
-        )));
+        return Err(Wrong(format!("{name} is no proxy address: give one such as http://proxy.example:3128")));
     }
     Ok(Proxy {
         https: https.map(|(_, address)| SecretString::from(address)),
@@ -75,30 +71,18 @@ fn variable(
     name: &'static str,
     lower: &'static str,
 ) -> Result<Option<(&'static str, String)>, Wrong> {
-    let set = |name| {
-        environment(name)
-            .filter(|value| !value.is_empty())
-            .map(|value| (name, value))
-    };
+    let set = |name| environment(name).filter(|value| !value.is_empty()).map(|value| (name, value));
     let Some((name, value)) = set(name).or_else(|| set(lower)) else {
         return Ok(None);
     };
-    let text = value
-        .into_string()
-        .map_err(|_| Wrong(format!("{name} is not text: give an address")))?;
+    let text = value.into_string().map_err(|_| Wrong(format!("{name} is not text: give an address")))?;
     Ok(Some((name, text)))
 }
 
 /// `http` or `https`, a host, no path. A bare `host:port` means `http`, as it does for other tools.
 fn is_proxy_address(address: &str) -> bool {
-    let full = if address.contains("://") {
-        address.to_owned()
-    } else {
-        format!("http://{address}")
-    };
+    let full = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let Ok(uri) = full.parse::<Uri>() else { return false };
-    let scheme = uri
-        .scheme_str()
-        .is_some_and(|scheme| scheme == "http" || scheme == "https");
+    let scheme = uri.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
     scheme && uri.host().is_some_and(|host| !host.is_empty()) && uri.path() == "/" && uri.query().is_none()
 }

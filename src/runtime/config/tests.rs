@@ -15,10 +15,8 @@ fn check_with(arguments: &[&str], variables: &[(&str, &str)], loopback: bool) ->
     let command = Flags::augment_args(Command::new("run").no_binary_name(true)).mut_args(|argument| argument.env(None));
     let matches = command.try_get_matches_from(arguments).expect("known flags");
     let flags = Flags::from_arg_matches(&matches).expect("complete flags");
-    let variables: BTreeMap<String, OsString> = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
-        .collect();
+    let variables: BTreeMap<String, OsString> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
     flags.check(&|name| variables.get(name).cloned(), |_| Ok(loopback))
 }
 
@@ -53,25 +51,13 @@ fn nothing_typed_gives_the_documented_defaults() {
     assert!(settings.extra_ca_pem.is_none());
     assert!(settings.proxy.https.is_none() && settings.proxy.no_proxy.is_none());
     assert!((settings.api_share - 0.5).abs() < f64::EPSILON);
-    assert_eq!(
-        settings.polling,
-        Polling {
-            min: secs(15),
-            max: secs(60)
-        }
-    );
+    assert_eq!(settings.polling, Polling { min: secs(15), max: secs(60) });
     assert_eq!(settings.fence.signature_validity, secs(300));
     assert_eq!(settings.fence.clock_skew, secs(300));
     assert_eq!(settings.fence.listing_lag, secs(60));
     assert_eq!(settings.drain, secs(20));
     assert_eq!(settings.admin_address.to_string(), "0.0.0.0:8080");
-    assert_eq!(
-        settings.log,
-        Log {
-            format: LogFormat::Json,
-            filter: "info".to_owned()
-        }
-    );
+    assert_eq!(settings.log, Log { format: LogFormat::Json, filter: "info".to_owned() });
 }
 
 /// The sentences are written with constants: they must be the names that clap listens to.
@@ -81,10 +67,7 @@ fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
     let listened: Vec<String> = command
         .get_arguments()
         .map(|argument| {
-            let environment = argument
-                .get_env()
-                .and_then(|name| name.to_str())
-                .expect("an environment name");
+            let environment = argument.get_env().and_then(|name| name.to_str()).expect("an environment name");
             format!("--{} ({environment})", argument.get_long().expect("a flag"))
         })
         .collect();
@@ -113,20 +96,9 @@ fn the_endpoint_is_judged_by_the_function_that_was_given() {
         let command = Flags::augment_args(Command::new("run")).mut_args(|argument| argument.env(None));
         Flags::from_arg_matches(&command.get_matches_from(["run", "--tencent-endpoint=x"])).expect("complete flags")
     };
-    let wrong = flags()
-        .check(&|_| None, |given| Err(format!("{given} is no address, give one")))
-        .expect_err("refused");
-    assert_eq!(
-        wrong.to_string(),
-        "--tencent-endpoint (TENCENT_ENDPOINT): x is no address, give one"
-    );
-    assert_eq!(
-        flags()
-            .check(&|_| None, |_| Ok(false))
-            .expect("accepted")
-            .tencent_endpoint,
-        "x"
-    );
+    let wrong = flags().check(&|_| None, |given| Err(format!("{given} is no address, give one"))).expect_err("refused");
+    assert_eq!(wrong.to_string(), "--tencent-endpoint (TENCENT_ENDPOINT): x is no address, give one");
+    assert_eq!(flags().check(&|_| None, |_| Ok(false)).expect("accepted").tencent_endpoint, "x");
 }
 
 #[test]
@@ -135,37 +107,22 @@ fn numbers_have_bounds() {
         assert!(check(&["--api-share", good]).is_ok(), "{good}");
     }
     for bad in ["0.049", "1.01", "0", "-1", "NaN", "inf", "half", "0,5", "50%"] {
-        assert!(
-            refused(&[&format!("--api-share={bad}")]).contains("from 0.05 to 1"),
-            "{bad}"
-        );
+        assert!(refused(&[&format!("--api-share={bad}")]).contains("from 0.05 to 1"), "{bad}");
     }
     for flag in ["--poll-min-seconds", "--poll-max-seconds"] {
         for bad in ["0", "-1", "1.5", "15s", "86401", "99999999999999999999", " 15"] {
             let sentence = refused(&[&format!("{flag}={bad}")]);
-            assert!(
-                sentence.contains(flag) && sentence.contains("from 1 to 86400"),
-                "{bad}: {sentence}"
-            );
+            assert!(sentence.contains(flag) && sentence.contains("from 1 to 86400"), "{bad}: {sentence}");
         }
     }
-    assert_eq!(
-        check(&["--drain-seconds=0"]).expect("no drain at all").drain,
-        Duration::ZERO
-    );
+    assert_eq!(check(&["--drain-seconds=0"]).expect("no drain at all").drain, Duration::ZERO);
     assert!(refused(&["--drain-seconds=soon"]).contains("from 0 to 86400"));
 }
 
 #[test]
 fn the_first_rest_is_no_longer_than_the_longest() {
     let one = check(&["--poll-min-seconds=1", "--poll-max-seconds=1"]).expect("equal is fine");
-    assert_eq!(
-        one.polling,
-        Polling {
-            min: secs(1),
-            max: secs(1)
-        }
-    );
+    assert_eq!(one.polling, Polling { min: secs(1), max: secs(1) });
     assert_eq!(
         refused(&["--poll-min-seconds=61"]),
         "--poll-min-seconds (POLL_MIN_SECONDS) is \"61\": it is above --poll-max-seconds (POLL_MAX_SECONDS), which is 60: \
@@ -175,11 +132,9 @@ fn the_first_rest_is_no_longer_than_the_longest() {
 
 #[test]
 fn the_fence_shrinks_on_loopback_alone() {
-    for (flag, fact) in [
-        ("--signature-validity-seconds", 300),
-        ("--clock-skew-seconds", 300),
-        ("--listing-lag-seconds", 60),
-    ] {
+    for (flag, fact) in
+        [("--signature-validity-seconds", 300), ("--clock-skew-seconds", 300), ("--listing-lag-seconds", 60)]
+    {
         let smaller = format!("{flag}={}", fact - 1);
         assert!(refused(&[&smaller]).contains(&format!("give {fact} or more")), "{flag}");
         assert!(check_with(&[&smaller], &[], true).is_ok(), "{flag}");
@@ -196,26 +151,9 @@ fn namespaces_are_lists_of_labels() {
     assert!(settings.watch_namespaces.include("a") && !settings.watch_namespaces.include("c"));
     assert!(settings.shared_identity_namespaces.include("c"));
     for flag in ["--watch-namespaces", "--shared-identity-namespaces"] {
-        for bad in [
-            "a,",
-            ",",
-            "a,,b",
-            " ",
-            "A",
-            "a_b",
-            "-a",
-            "a-",
-            "a.b",
-            "a b",
-            "a\nb",
-            "a,*",
-            &"a".repeat(64),
-        ] {
+        for bad in ["a,", ",", "a,,b", " ", "A", "a_b", "-a", "a-", "a.b", "a b", "a\nb", "a,*", &"a".repeat(64)] {
             let sentence = refused(&[&format!("{flag}={bad}")]);
-            assert!(
-                sentence.starts_with(flag) && !sentence.contains('\n'),
-                "{bad}: {sentence}"
-            );
+            assert!(sentence.starts_with(flag) && !sentence.contains('\n'), "{bad}: {sentence}");
         }
         assert!(check(&[&format!("{flag}={}", "a".repeat(63))]).is_ok());
     }
@@ -228,15 +166,9 @@ fn addresses_formats_and_filters_are_tried() {
         assert!(check(&["--admin-address", good]).is_ok(), "{good}");
     }
     for bad in [":8080", "localhost:8080", "0.0.0.0", "0.0.0.0:65536", "::1:80"] {
-        assert!(
-            refused(&["--admin-address", bad]).contains("give an IP address and a port"),
-            "{bad}"
-        );
+        assert!(refused(&["--admin-address", bad]).contains("give an IP address and a port"), "{bad}");
     }
-    assert_eq!(
-        check(&["--log-format=text"]).expect("known").log.format,
-        LogFormat::Text
-    );
+    assert_eq!(check(&["--log-format=text"]).expect("known").log.format, LogFormat::Text);
     assert!(refused(&["--log-format=JSON"]).contains("give json or text"));
     assert!(refused(&["--log-filter=inof"]).contains("--log-filter (RUST_LOG) is \"inof\": give a level"));
 }
@@ -252,12 +184,7 @@ fn a_key_is_whole_and_bare_or_absent() {
     assert_eq!(identity.secret_id.expose_secret(), id.1);
     assert_eq!(identity.secret_key.expose_secret(), key.1);
     assert_eq!(identity.token.expect("the token").expose_secret(), token.1);
-    assert!(
-        check_with(&[], &[id, key], false)
-            .expect("no token")
-            .identity
-            .is_some_and(|key| key.token.is_none())
-    );
+    assert!(check_with(&[], &[id, key], false).expect("no token").identity.is_some_and(|key| key.token.is_none()));
     let unset = [(id.0, ""), (key.0, ""), (token.0, "")];
     assert!(check_with(&[], &unset, false).expect("all empty").identity.is_none());
     let sentence = |variables: &[(&str, &str)]| check_with(&[], variables, false).expect_err("refused").to_string();
@@ -275,27 +202,13 @@ fn a_key_is_whole_and_bare_or_absent() {
 #[test]
 fn proxies_are_addresses_and_are_never_repeated() {
     let proxy = |variables: &[(&str, &str)]| check_with(&[], variables, false).map(|settings| settings.proxy);
-    for good in [
-        "http://proxy:3128",
-        "https://user:hidden@proxy:3128/",
-        "proxy:3128",
-        "http://[::1]:3128",
-    ] {
+    for good in ["http://proxy:3128", "https://user:hidden@proxy:3128/", "proxy:3128", "http://[::1]:3128"] {
         let read = proxy(&[("HTTPS_PROXY", good)]).expect(good);
         assert_eq!(read.https.expect("set").expose_secret(), good);
     }
-    for bad in [
-        "socks5://user:hidden@proxy",
-        "http://",
-        "http://proxy/path",
-        "ftp://proxy",
-        "hidden hidden",
-    ] {
+    for bad in ["socks5://user:hidden@proxy", "http://", "http://proxy/path", "ftp://proxy", "hidden hidden"] {
         let sentence = proxy(&[("HTTPS_PROXY", bad)]).expect_err(bad).to_string();
-        assert!(
-            sentence.starts_with("HTTPS_PROXY is no proxy address: give"),
-            "{sentence}"
-        );
+        assert!(sentence.starts_with("HTTPS_PROXY is no proxy address: give"), "{sentence}");
         assert!(!sentence.contains("hidden"), "{sentence}");
     }
     let lower = proxy(&[("https_proxy", "http://b:1"), ("no_proxy", "x,.y"), ("HTTPS_PROXY", "")]).expect("right");
@@ -316,21 +229,12 @@ fn an_empty_variable_is_unset() {
     let command = || {
         clap::Command::new("run")
             .arg(clap::Arg::new("a").long("a").env("PATH").default_value("default"))
-            .arg(
-                clap::Arg::new("b")
-                    .long("b")
-                    .env("HOME_OF_NOBODY")
-                    .default_value("default"),
-            )
+            .arg(clap::Arg::new("b").long("b").env("HOME_OF_NOBODY").default_value("default"))
     };
     let a = |environment: Environment<'_>| {
         let matches = blank_is_unset(command(), environment).get_matches_from(["run"]);
         matches.get_one::<String>("a").cloned().expect("defaulted")
     };
-    assert_ne!(
-        a(&|_| Some(OsString::from("x"))),
-        "default",
-        "a variable that holds something is kept"
-    );
+    assert_ne!(a(&|_| Some(OsString::from("x"))), "default", "a variable that holds something is kept");
     assert_eq!(a(&|_| Some(OsString::new())), "default", "an empty one is dropped");
 }

@@ -1,0 +1,21 @@
+//! The shell: reads the world, asks the core, does what it says, writes it down.
+//!
+//! One pass is four calls, see [`reconcile`]. No file here decides anything about an order, and every `.await` that could
+//! lose something says what the next pass sees if the program dies there.
+//!
+//! In reading order: [`reconcile`] (the pass), [`look`], [`act`], [`report`] (its stages), [`cloud`] and [`listing`] (the
+//! cloud in the core's words), [`cluster`] (the API server), [`credentials`] (Secrets), [`turns`] (who knocks at a busy
+//! instance), [`memory`] (what may be lost), [`error`].
+
+pub mod act;
+pub mod cloud;
+pub mod cluster;
+pub mod context;
+pub mod credentials;
+pub mod error;
+pub mod listing;
+pub mod look;
+pub mod memory;
+pub mod reconcile;
+pub mod report;
+pub mod turns;

@@ -1,0 +1,279 @@
+//! The cloud in the core's words: what a call is worth, and what its answer means for an order.
+//!
+//! # What it guarantees
+//! - Every call has a token of the budget (I8) and is counted by action and code.
+//! - A read is signed when it is sent. A submission is signed for its intent by [`Cloud::sign`] and sent by
+//!   [`Cloud::submit`], once (I2).
+//! - Each meaning of the cloud's table has exactly one in the core: the match below is exhaustive.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::core::order::{Order, Scope, Storage};
+use crate::core::record::{Copy, FlowId, Note};
+use crate::core::seen::{InstanceStatus, Meaning, Outcome, Progress, Row, Trouble};
+use crate::runtime::{clock, metrics::Metrics};
+use crate::tencent::action::Action;
+use crate::tencent::budget::{Budget, Claim, Grant, Urgency};
+use crate::tencent::client::{Answer, Client, Signed};
+use crate::tencent::codes;
+use crate::tencent::credential::Credential;
+use crate::tencent::fault::Fault;
+use crate::tencent::region::Region;
+use crate::tencent::sqlserver::{
+    self, BackupRow, BackupState, Call, CreateBackup, DescribeBackupByFlowId, DescribeDBInstances,
+};
+
+/// Longest wait for the instant of a token (I8).
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Whose calls these are.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The key.
+    pub credential: Credential,
+    /// The region.
+    pub region: Region,
+}
+
+/// The send instants that a pass was granted.
+#[derive(Debug, Default)]
+pub struct Tokens(Vec<(Action, Timestamp)>);
+
+impl Tokens {
+    /// The earliest token for `action`, which is then used up.
+    pub fn take(&mut self, action: Action) -> Option<Timestamp> {
+        let at = self.0.iter().position(|(token, _)| *token == action)?;
+        Some(self.0.remove(at).1)
+    }
+}
+
+/// The cloud's API, within its budget.
+pub struct Cloud {
+    client: Client,
+    budget: Mutex<Budget>,
+    metrics: Arc<Metrics>,
+}
+
+impl Cloud {
+    /// Calls through `client`, within `budget`.
+    pub fn new(client: Client, budget: Budget, metrics: Arc<Metrics>) -> Self {
+        Self { client, budget: Mutex::new(budget), metrics }
+    }
+
+    /// The tokens for a claim, or the instant at which to ask again.
+    pub fn room(&self, claim: &Claim) -> Result<Tokens, Timestamp> {
+        match self.budget().ask(clock::now(), claim) {
+            Grant::Granted(instants) => Ok(Tokens(instants)),
+            Grant::RestUntil(until) => Err(until),
+        }
+    }
+
+    /// One more token within a pass: now or within a second, or none.
+    pub async fn another(&self, access: &Access, action: Action) -> Option<Timestamp> {
+        let claim = Claim {
+            identity: access.credential.identity(),
+            region: access.region.clone(),
+            needs: vec![(action, 1)],
+            urgency: Urgency::Resolve,
+            namespace: String::new(),
+            created: Timestamp::UNIX_EPOCH,
+            uid: String::new(),
+        };
+        for _ in 0..2 {
+            match self.room(&claim) {
+                Ok(mut tokens) => return tokens.take(action),
+                Err(until) => wait_for(Some(until)).await,
+            }
+        }
+        None
+    }
+
+    /// The state of an instance; `None` if these credentials do not see it.
+    pub async fn instance(
+        &self,
+        access: &Access,
+        id: &str,
+        token: Option<Timestamp>,
+    ) -> Result<Option<InstanceStatus>, Trouble> {
+        let call = DescribeDBInstances { instance_id_set: vec![id.to_owned()] };
+        let answer = self.read(access, &call, token).await.map_err(|fault| trouble(&fault))?;
+        let seen = answer.value.find(id).map(|instance| instance.status);
+        // Seen without a state: at work is the state that proves least.
+        Ok(seen.map(|status| InstanceStatus(status.map_or(7, |status| status.0))))
+    }
+
+    /// The backup of a flow.
+    pub async fn flow(
+        &self,
+        access: &Access,
+        id: &str,
+        flow: FlowId,
+        token: Option<Timestamp>,
+    ) -> Result<Row, Trouble> {
+        let Some(flow_id) = sqlserver::FlowId::new(flow.value()) else {
+            return Err(local(Meaning::BackupNotFound, "The recorded FlowId is no FlowId."));
+        };
+        let call = DescribeBackupByFlowId { instance_id: id.to_owned(), flow_id };
+        self.read(access, &call, token).await.map(|answer| row(answer.value)).map_err(|fault| trouble(&fault))
+    }
+
+    /// One read, at the instant of its token.
+    pub async fn read<C: Call>(
+        &self,
+        access: &Access,
+        call: &C,
+        token: Option<Timestamp>,
+    ) -> Result<Answer<C::Answer>, Fault> {
+        wait_for(token).await;
+        let signed = self.client.sign(&access.credential, &access.region, call, clock::now())?;
+        self.send(access, signed).await
+    }
+
+    /// The request of a submission, signed for the instant of its intent. Nothing is sent.
+    pub fn sign(
+        &self,
+        access: &Access,
+        order: &Order,
+        backup_name: &str,
+        at: Timestamp,
+    ) -> Result<Signed<CreateBackup>, Trouble> {
+        let (strategy, db_names) = match &order.scope {
+            Scope::Instance => (sqlserver::Strategy::Instance, vec![]),
+            Scope::Databases(names) => (sqlserver::Strategy::Databases, names.clone()),
+        };
+        let call = CreateBackup {
+            instance_id: order.instance.clone(),
+            strategy,
+            db_names,
+            backup_name: backup_name.to_owned(),
+            storage_strategy: storage(order.storage),
+        };
+        self.client.sign(&access.credential, &access.region, &call, at).map_err(|fault| trouble(&fault))
+    }
+
+    /// Sends a submission, once, at the instant of its token.
+    pub async fn submit(&self, access: &Access, signed: Signed<CreateBackup>, token: Option<Timestamp>) -> Outcome {
+        wait_for(token).await;
+        // If we die here, the intent is durable and the next pass is in doubt (I4), whether or not the bytes left.
+        match self.send(access, signed).await {
+            Ok(answer) => match FlowId::new(answer.value.flow_id.value()) {
+                Some(flow_id) => Outcome::Accepted { flow_id, request_id: answer.request_id },
+                None => Outcome::InDoubt { why: "The cloud answered without a FlowId.".to_owned() },
+            },
+            Err(fault) if fault.may_have_taken_effect() => Outcome::InDoubt { why: sentence(&fault) },
+            Err(fault) => Outcome::Refused(trouble(&fault)),
+        }
+    }
+
+    async fn send<C: Call>(&self, access: &Access, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
+        let began = Instant::now();
+        let answer = self.client.send(signed).await;
+        let (code, request_id) = match &answer {
+            Ok(answer) => ("OK", answer.request_id.as_deref()),
+            Err(fault) => (fault.label(), fault.request_id()),
+        };
+        self.metrics.call(C::ACTION.name(), code, began.elapsed());
+        tracing::debug!(action = C::ACTION.name(), code, request_id, "called the cloud");
+        if let Err(Fault::Throttled(_)) = &answer {
+            self.budget().throttled(&access.credential.identity(), &access.region, C::ACTION, clock::now());
+        }
+        answer
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a send instant; at most a second, whatever the clock does meanwhile.
+async fn wait_for(token: Option<Timestamp>) {
+    let ahead = token.map(|at| at.duration_since(clock::now())).and_then(|ahead| Duration::try_from(ahead).ok());
+    if let Some(ahead) = ahead.filter(|ahead| !ahead.is_zero()) {
+        tokio::time::sleep(ahead.min(LONGEST_WAIT)).await;
+    }
+}
+
+/// How long the copy is kept, as the API says it.
+pub const fn storage(storage: Storage) -> sqlserver::StorageStrategy {
+    match storage {
+        Storage::InstanceRetention => sqlserver::StorageStrategy::InstanceRetention,
+        Storage::InstanceLifetime => sqlserver::StorageStrategy::InstanceLifetime,
+    }
+}
+
+/// A row of the cloud. An unpackaged backup shows its first file only, so size and file are left out.
+pub fn row(row: BackupRow) -> Row {
+    let progress = match row.status {
+        Some(BackupState::Running) => Progress::Running,
+        Some(BackupState::Succeeded) => Progress::Succeeded,
+        Some(BackupState::Failed) => Progress::Failed,
+        Some(BackupState::Other(_)) | None => Progress::Unheard,
+    };
+    let is_one_file = row.group_id.is_none();
+    let size_kb = row.size.and_then(|size| i64::try_from(size).ok());
+    Row {
+        name: row.backup_name.unwrap_or_default(),
+        progress,
+        copy: Copy {
+            backup_id: row.id.and_then(|id| i64::try_from(id).ok()),
+            group_id: row.group_id,
+            file_name: row.file_name.filter(|_| is_one_file),
+            size_kb: size_kb.filter(|size| is_one_file && *size > 0),
+            start_time: row.start_time,
+            completion_time: row.end_time,
+        },
+    }
+}
+
+/// A fault of a read, or a refusal.
+pub fn trouble(fault: &Fault) -> Trouble {
+    let said = fault.said();
+    Trouble {
+        meaning: meaning(fault.meaning()),
+        sentence: sentence(fault),
+        note: Note {
+            code: said.map_or_else(|| fault.label().to_owned(), |said| said.code.clone()),
+            message: said.map_or_else(|| fault.to_string(), |said| said.message.clone()),
+            request_id: fault.request_id().map(str::to_owned),
+            time: clock::now(),
+        },
+    }
+}
+
+/// A trouble that needed no call.
+fn local(meaning: Meaning, sentence: &str) -> Trouble {
+    let note = Note { code: "NotCalled".into(), message: sentence.into(), request_id: None, time: clock::now() };
+    Trouble { meaning, sentence: sentence.to_owned(), note }
+}
+
+/// What happened, in one sentence, with the code and the RequestId where there are any.
+fn sentence(fault: &Fault) -> String {
+    let mut text = fault.sentence().to_owned();
+    let code = fault.said().map(|said| said.code.as_str());
+    let id = fault.request_id().map(|id| format!("RequestId {id}"));
+    let proof: Vec<&str> = code.into_iter().chain(id.as_deref()).collect();
+    if !proof.is_empty() {
+        text = format!("{} ({}).", text.trim_end_matches('.'), proof.join(", "));
+    }
+    text
+}
+
+const fn meaning(meaning: codes::Meaning) -> Meaning {
+    match meaning {
+        codes::Meaning::InstanceBusy => Meaning::InstanceBusy,
+        codes::Meaning::DatabaseBusy => Meaning::DatabaseBusy,
+        codes::Meaning::Throttled => Meaning::Throttled,
+        codes::Meaning::Credentials => Meaning::Credentials,
+        codes::Meaning::AccessDenied => Meaning::AccessDenied,
+        codes::Meaning::ClockSkew => Meaning::ClockSkew,
+        codes::Meaning::InstanceNotFound => Meaning::InstanceNotFound,
+        codes::Meaning::DatabaseNotFound => Meaning::DatabaseNotFound,
+        codes::Meaning::BackupNotFound => Meaning::BackupNotFound,
+        codes::Meaning::InvalidRequest => Meaning::InvalidRequest,
+        codes::Meaning::Unavailable => Meaning::Unavailable,
+    }
+}

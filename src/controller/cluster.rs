@@ -1,0 +1,204 @@
+//! The API server, as far as this operator needs it: one object read live, one status written, one Secret, one event.
+//!
+//! # What it guarantees
+//! - Every call ends within [`PATIENCE`]: kube has no time-out for reads, and a half-dead connection would hold a pass for
+//!   ever.
+//! - A status is written under the resourceVersion that was read, or not at all (I1). kube's own retries are off (see
+//!   [`connect`]), so a conflict is never one with our own first try; what stays unclear is told as unclear.
+//! - A field that became absent is sent as null: a merge would otherwise keep it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource, ResourceExt};
+use serde_json::{Map, Value, json};
+
+use crate::api::{SqlServerBackup, SqlServerBackupStatus, StoredBackup};
+use crate::core::fold::News;
+
+/// How long one call may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why the API server did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The object is not there.
+    #[error("the object is gone")]
+    Gone,
+    /// Somebody else wrote first.
+    #[error("the object has changed")]
+    Conflict,
+    /// The API server refuses this write, now and later.
+    #[error("the API server refuses it: {0}")]
+    Refused(String),
+    /// No answer, or none that says whether the write happened.
+    #[error("the API server did not answer clearly: {0}")]
+    Unclear(String),
+}
+
+/// The API server, under the operator's own identity.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    recorder: Recorder,
+}
+
+/// A client that never repeats a request by itself: a guarded write that was repeated comes back as a conflict with its
+/// own first success.
+pub fn connect(mut config: kube::Config) -> Result<Client, kube::Error> {
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.write_timeout = Some(PATIENCE);
+    Client::try_from(config)
+}
+
+impl Cluster {
+    /// Speaks through `client`; events name `holder` as the instance that reports.
+    pub fn new(client: Client, holder: &str) -> Self {
+        let reporter =
+            Reporter { controller: "sqlserver-backup-operator".to_owned(), instance: Some(holder.to_owned()) };
+        Self { recorder: Recorder::new(client.clone(), reporter), client }
+    }
+
+    fn backups(&self, namespace: &str) -> Api<StoredBackup> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The object as the server has it now, not as a cache remembers it.
+    pub async fn read(&self, namespace: &str, name: &str) -> Result<StoredBackup, Trouble> {
+        within(self.backups(namespace).get(name)).await
+    }
+
+    /// Writes the status of `object` under the version in which it was read, and returns what the server then holds.
+    pub async fn write_status(
+        &self,
+        object: &StoredBackup,
+        status: &SqlServerBackupStatus,
+    ) -> Result<StoredBackup, Trouble> {
+        let patch = json!({
+            "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
+            "status": complete(status),
+        });
+        let namespace = object.namespace().unwrap_or_default();
+        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+        within(self.backups(&namespace).patch_status(&object.name_any(), &params, &patch)).await
+    }
+
+    /// One Secret, by name; `None` if there is none.
+    pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, Trouble> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        match within(secrets.get(name)).await {
+            Ok(secret) => Ok(Some(secret)),
+            Err(Trouble::Gone) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Tells a piece of news among the object's events. If we die here the event is lost; the status already says it.
+    pub async fn tell(&self, object: &StoredBackup, news: &News) {
+        let event = Event {
+            type_: if news.is_warning { EventType::Warning } else { EventType::Normal },
+            reason: news.reason.to_owned(),
+            note: Some(bounded(&news.message)),
+            action: "Backup".to_owned(),
+            secondary: None,
+        };
+        let reference = ObjectReference {
+            api_version: Some(SqlServerBackup::api_version(&()).into_owned()),
+            kind: Some(SqlServerBackup::kind(&()).into_owned()),
+            ..object.object_ref(&())
+        };
+        if let Err(trouble) = within(self.recorder.publish(&event, &reference)).await {
+            tracing::warn!(%trouble, reason = news.reason, "an event could not be told");
+        }
+    }
+}
+
+/// The API server refuses an event whose note has more than 1 024 bytes.
+fn bounded(message: &str) -> String {
+    let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 1_024).last();
+    message.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+}
+
+/// The fields of `status`, and null for each that is absent, so that a merge removes it.
+fn complete(status: &SqlServerBackupStatus) -> Value {
+    const FIELDS: [&str; 13] = [
+        "backupName",
+        "submitTime",
+        "flowId",
+        "requestId",
+        "backupId",
+        "groupId",
+        "fileName",
+        "size",
+        "startTime",
+        "completionTime",
+        "error",
+        "intent",
+        "observedGeneration",
+    ];
+    let mut fields = match serde_json::to_value(status) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    for name in FIELDS {
+        fields.entry(name).or_insert(Value::Null);
+    }
+    if let Some(Value::Object(error)) = fields.get_mut("error") {
+        error.entry("requestId").or_insert(Value::Null);
+    }
+    Value::Object(fields)
+}
+
+async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+            404 => Trouble::Gone,
+            409 => Trouble::Conflict,
+            400 | 403 | 413 | 422 => Trouble::Refused(status.message.clone()),
+            _ => Trouble::Unclear(status.message.clone()),
+        }),
+        Ok(Err(error)) => Err(Trouble::Unclear(error.to_string())),
+        Err(_) => Err(Trouble::Unclear("no answer in time".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_is_removed_by_the_merge() {
+        let value = complete(&SqlServerBackupStatus { attempts: Some(1), ..SqlServerBackupStatus::default() });
+        assert_eq!(value["attempts"], 1);
+        for name in ["intent", "error", "flowId", "size"] {
+            assert_eq!(value.get(name), Some(&Value::Null), "{name}");
+        }
+        let error = crate::api::CloudError { code: Some("c".into()), ..crate::api::CloudError::default() };
+        let value = complete(&SqlServerBackupStatus { error: Some(error), ..SqlServerBackupStatus::default() });
+        assert_eq!(value["error"], json!({ "code": "c", "requestId": null }));
+    }
+
+    #[test]
+    fn every_field_of_the_status_is_written_or_removed() {
+        let schema = serde_json::to_value(crate::api::all()).unwrap();
+        let known = complete(&SqlServerBackupStatus {
+            attempts: Some(1),
+            conditions: Some(vec![]),
+            ..SqlServerBackupStatus::default()
+        });
+        let properties = schema[0].pointer("/spec/versions/0/schema/openAPIV3Schema/properties/status/properties");
+        for name in properties.unwrap().as_object().unwrap().keys() {
+            assert!(known.get(name).is_some(), "{name} would survive a merge");
+        }
+    }
+
+    #[test]
+    fn a_note_is_cut_between_letters() {
+        assert_eq!(bounded("short"), "short");
+        assert_eq!(bounded(&"é".repeat(600)).len(), 1_024);
+    }
+}

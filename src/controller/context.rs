@@ -1,0 +1,34 @@
+//! What every pass of one process shares.
+
+use std::sync::Arc;
+
+use super::cloud::Cloud;
+use super::cluster::Cluster;
+use super::credentials::Credentials;
+use super::memory::Memory;
+use super::turns::Orders;
+use crate::core::backup::Limits;
+use crate::runtime::metrics::Metrics;
+use crate::runtime::shutdown::Shutdown;
+
+/// Handles and limits; nothing here is a fact about an order.
+pub struct Context {
+    /// The API server.
+    pub cluster: Cluster,
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The access keys.
+    pub credentials: Credentials,
+    /// What may be lost.
+    pub memory: Memory,
+    /// The watch caches.
+    pub orders: Orders,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+    /// The numbers that decisions depend on.
+    pub limits: Limits,
+    /// Whether the program is about to end.
+    pub shutdown: Shutdown,
+    /// Who writes intents: this process and no other.
+    pub holder: String,
+}

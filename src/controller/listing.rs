@@ -1,0 +1,174 @@
+//! The backups of an instance, complete or known to be incomplete (I3, I4).
+//!
+//! # What it guarantees
+//! - A listing is complete only if each of its queries brought as many distinct rows as the cloud counted.
+//! - `BackupWay` 1 and 0 are both asked, because a running manual backup may show the default; likewise `StorageStrategy`
+//!   0 and the order's own, or both where a doubt is to end.
+//! - The window begins a day before the order was created and ends a day ahead: no time zone can hide a row.
+//!
+//! The API calls `Offset` a page number, and an older page of its documentation a row number. Pages are asked for first;
+//! if they do not add up, rows are.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::cloud::{Access, Cloud, Tokens, row, storage, trouble};
+use crate::core::order::{Order, Storage};
+use crate::core::pace::later;
+use crate::core::seen::{Listing, Progress, Row, Seen, Trouble};
+use crate::tencent::action::Action;
+use crate::tencent::fault::{Doubt, Fault};
+use crate::tencent::sqlserver::{BackupWay, DescribeBackups, StorageStrategy};
+
+/// A day, in seconds.
+const DAY: i64 = 86_400;
+/// Most pages of one query: ten thousand backups of two days.
+const MOST_PAGES: u32 = 100;
+
+/// The queries of one look.
+#[derive(Clone, Debug)]
+pub struct Queries(Vec<(BackupWay, StorageStrategy)>);
+
+impl Queries {
+    /// Before a submission, and for a backup that is followed in the listing.
+    pub fn of(order: &Order) -> Self {
+        Self::under(if order.storage == Storage::InstanceRetention {
+            &[Storage::InstanceRetention]
+        } else {
+            &[Storage::InstanceRetention, Storage::InstanceLifetime]
+        })
+    }
+
+    /// Everything that could hold a row of ours.
+    pub fn all() -> Self {
+        Self::under(&[Storage::InstanceRetention, Storage::InstanceLifetime])
+    }
+
+    fn under(storages: &[Storage]) -> Self {
+        let both = |kept: &Storage| [BackupWay::Manual, BackupWay::Scheduled].map(|way| (way, storage(*kept)));
+        Self(storages.iter().flat_map(both).collect())
+    }
+
+    /// How many calls it takes at least.
+    pub fn calls(&self) -> u8 {
+        u8::try_from(self.0.len()).unwrap_or(u8::MAX)
+    }
+}
+
+/// Reads the listing. The first page of each query has a token; a further page waits for one of its own, and without one
+/// the listing stays incomplete.
+pub async fn read(
+    cloud: &Cloud,
+    access: &Access,
+    order: &Order,
+    seen: &Seen,
+    queries: &Queries,
+    tokens: &mut Tokens,
+) -> Result<Listing, Trouble> {
+    let window = (later(seen.subject.created, -DAY), later(seen.now, DAY));
+    let one = |(way, kept): (BackupWay, StorageStrategy)| {
+        let token = tokens.take(Action::DescribeBackups);
+        let first = DescribeBackups {
+            instance_id: order.instance.clone(),
+            start_time: window.0.into(),
+            end_time: window.1.into(),
+            backup_way: way,
+            storage_strategy: kept,
+            limit: DescribeBackups::PAGE,
+            page: 0,
+        };
+        query(cloud, access, first, token)
+    };
+    let all: Vec<_> = queries.0.iter().copied().map(one).collect();
+    let mut listing = Listing { rows: vec![], complete: true };
+    for part in futures::future::join_all(all).await {
+        let part = part.map_err(|fault| trouble(&fault))?;
+        listing.complete &= part.complete;
+        part.rows.into_iter().for_each(|row| merge(&mut listing.rows, row));
+    }
+    Ok(listing)
+}
+
+/// A backup that shows defaults while it runs can come back from two queries, the second time further on; it is one
+/// backup all the same. Two rows of one query are never taken for one.
+fn merge(rows: &mut Vec<Row>, row: Row) {
+    let is_same = |known: &&mut Row| {
+        let (old, new) = (&known.copy, &row.copy);
+        (old.backup_id.is_some() && old.backup_id == new.backup_id)
+            || (old.group_id.is_some() && old.group_id == new.group_id)
+            || (!row.name.is_empty() && known.name == row.name && old.start_time == new.start_time)
+    };
+    match rows.iter_mut().find(is_same) {
+        Some(known) if row.progress != Progress::Running => *known = row,
+        Some(_) => {}
+        None => rows.push(row),
+    }
+}
+
+/// One query, over all its pages. Rows that are too large for one answer are read in smaller pages.
+async fn query(
+    cloud: &Cloud,
+    access: &Access,
+    mut first: DescribeBackups,
+    token: Option<Timestamp>,
+) -> Result<Listing, Fault> {
+    let mut token = token;
+    loop {
+        match pages(cloud, access, &first, token.take()).await {
+            Err(Fault::InDoubt { reason: Doubt::TooLarge, .. }) if first.limit > 1 => first.limit /= 10,
+            Err(Fault::Refused(refusal)) if refusal.said.code == "ResponseSizeLimitExceeded" && first.limit > 1 => {
+                first.limit /= 10;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn pages(
+    cloud: &Cloud,
+    access: &Access,
+    first: &DescribeBackups,
+    token: Option<Timestamp>,
+) -> Result<Listing, Fault> {
+    let mut found = Found::default();
+    let mut total = found.take(cloud.read(access, first, token).await?.value);
+    for step in [1, first.limit] {
+        let mut offset = step;
+        while found.rows.len() < total && offset / step < MOST_PAGES {
+            let before = found.rows.len();
+            let Some(token) = cloud.another(access, Action::DescribeBackups).await else { break };
+            let page = DescribeBackups { page: offset, ..first.clone() };
+            total = found.take(cloud.read(access, &page, Some(token)).await?.value);
+            if found.rows.len() == before {
+                break;
+            }
+            offset = offset.saturating_add(step);
+        }
+    }
+    Ok(Listing { complete: found.rows.len() == total, rows: found.rows })
+}
+
+/// What tells two rows of one query apart: id, group, name, start.
+type Identity = (Option<i64>, Option<String>, String, Option<Timestamp>);
+
+/// Distinct rows of one query.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    known: HashSet<Identity>,
+}
+
+impl Found {
+    /// Takes the new rows of a page, and returns how many the cloud counts in all.
+    fn take(&mut self, page: crate::tencent::sqlserver::BackupPage) -> usize {
+        for row in page.rows.into_iter().map(row) {
+            let copy = &row.copy;
+            let key = (copy.backup_id, copy.group_id.clone(), row.name.clone(), copy.start_time);
+            if self.known.insert(key) {
+                self.rows.push(row);
+            }
+        }
+        usize::try_from(page.total_count).unwrap_or(usize::MAX)
+    }
+}

@@ -1,0 +1,227 @@
+//! The first stage of a pass: reads only.
+//!
+//! # What it guarantees
+//! - The clock is read first: what is then seen to be absent was absent after that instant (I4).
+//! - A submission is planned on the object as the server has it, not on the cache (I1), and on a listing read in this very
+//!   pass (I3).
+//! - Nothing is asked of the cloud without tokens for all of it (I8), nor before the pass that was announced is due.
+//!
+//! If the program dies in here, nothing has happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::cloud::{Access, Tokens};
+use super::context::Context;
+use super::error::Error;
+use super::listing::{self, Queries};
+use super::memory;
+use crate::api::{StoredBackup, conversion};
+use crate::core::backup::{Aim, aim};
+use crate::core::order::{Invalid, Order};
+use crate::core::record::Standing;
+use crate::core::seen::{Meaning, Seen, Sight, Trouble};
+use crate::runtime::clock;
+use crate::tencent::action::Action;
+use crate::tencent::budget::{Claim, Urgency};
+use crate::tencent::region::Region;
+
+/// What a pass works on.
+pub struct View {
+    /// The object, in the version that decides and that writes are guarded by.
+    pub object: Arc<StoredBackup>,
+    /// The wish, or why it is none.
+    pub order: Result<Order, Invalid>,
+    /// What was seen.
+    pub seen: Seen,
+    /// The key and region that the cloud was looked at with.
+    pub access: Option<Access>,
+    /// What is left of the tokens: the one for a submission.
+    pub tokens: Tokens,
+}
+
+/// Looks at the clock, the object and the cloud.
+pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Error> {
+    let now = clock::now();
+    let object = if behind(&cached, ctx)?.is_some() { read(&cached, ctx).await? } else { cached };
+    let mut view = view(object, ctx, now)?;
+    let aim_then = aim(view.order.as_ref(), &view.seen, &ctx.limits);
+    let Some(order) = rest_or_order(&mut view, ctx, aim_then) else { return Ok(view) };
+
+    let secret = view.object.spec.0.as_ref().ok().and_then(|spec| spec.credentials_ref.as_ref());
+    let namespace = view.object.namespace().unwrap_or_default();
+    let found = ctx.credentials.resolve(&ctx.cluster, &namespace, secret.map(|secret| secret.name.as_str()), now).await;
+    let access = match found.map_err(Error::Look)?.and_then(|credential| access(credential, &order, now)) {
+        Ok(access) => access,
+        Err(trouble) => {
+            view.seen.sight = blind(aim_then, &trouble);
+            return Ok(view);
+        }
+    };
+    view.tokens = match ctx.cloud.room(&claim(&view, &access, &order, aim_then)) {
+        Ok(tokens) => tokens,
+        Err(until) => {
+            view.seen.sight = Sight::NoRoom { until };
+            return Ok(view);
+        }
+    };
+    if matches!(aim_then, Aim::Before { .. }) {
+        let tokens = std::mem::take(&mut view.tokens);
+        view = self::view(read(&view.object, ctx).await?, ctx, now)?;
+        view.tokens = tokens;
+        let aim_now = aim(view.order.as_ref(), &view.seen, &ctx.limits);
+        if aim_now != aim_then {
+            view.seen.sight = Sight::Nothing { until: Some(now) };
+            return Ok(view);
+        }
+    }
+    view.seen.sight = see(&mut view.tokens, &view.seen, ctx, &access, &order, aim_then).await;
+    view.access = Some(access);
+    Ok(view)
+}
+
+/// For how long the cache has been showing less than this process has written itself.
+pub fn behind(cached: &StoredBackup, ctx: &Context) -> Result<Option<Duration>, Error> {
+    let subject = conversion::subject(cached).map_err(Error::Anonymous)?;
+    let shown = memory::version(cached.metadata.resource_version.as_deref());
+    let written = ctx.memory.recall(&subject.uid).written.zip(shown);
+    Ok(written.filter(|((written, _), shown)| shown < written).map(|((_, when), _)| when.elapsed()))
+}
+
+async fn read(object: &StoredBackup, ctx: &Context) -> Result<Arc<StoredBackup>, Error> {
+    let live = ctx.cluster.read(&object.namespace().unwrap_or_default(), &object.name_any()).await;
+    match live.map_err(Error::Look)? {
+        // Deleted and created anew meanwhile: another order, which has passes of its own.
+        other if other.uid() != object.uid() => Err(Error::Look(super::cluster::Trouble::Gone)),
+        live => Ok(Arc::new(live)),
+    }
+}
+
+fn view(object: Arc<StoredBackup>, ctx: &Context, now: Timestamp) -> Result<View, Error> {
+    let subject = conversion::subject(&object).map_err(Error::Anonymous)?;
+    let record = conversion::record(&object.status);
+    let order = conversion::order(&object, subject.created);
+    let is_waiting = record.standing(now, ctx.limits.fence()) == Standing::Waiting;
+    let seen = Seen {
+        now,
+        is_its_turn: !is_waiting || ctx.orders.is_first(&object),
+        failing_since: ctx.memory.recall(&subject.uid).failing_since,
+        subject,
+        record,
+        sight: Sight::Nothing { until: None },
+    };
+    Ok(View { object, order, seen, access: None, tokens: Tokens::default() })
+}
+
+/// The order, if the cloud is to be looked at now; else the sight says until when not.
+fn rest_or_order(view: &mut View, ctx: &Context, aim: Aim) -> Option<Order> {
+    let until = match aim {
+        Aim::Nothing(until) => until,
+        Aim::Before { .. } | Aim::Doubt | Aim::Flow { .. } => {
+            let rest = ctx.memory.recall(&view.seen.subject.uid).rest;
+            let rest = rest
+                .filter(|(until, generation)| *generation == view.seen.subject.generation && *until > view.seen.now);
+            match rest {
+                None => return view.order.clone().ok(),
+                Some((until, _)) => Some(until),
+            }
+        }
+    };
+    view.seen.sight = Sight::Nothing { until };
+    None
+}
+
+fn access(
+    credential: crate::tencent::credential::Credential,
+    order: &Order,
+    now: Timestamp,
+) -> Result<Access, Trouble> {
+    match Region::new(&order.region) {
+        Ok(region) => Ok(Access { credential, region }),
+        Err(error) => {
+            let sentence = format!("spec.region {error}");
+            let note = crate::core::record::Note {
+                code: "InvalidRequest".to_owned(),
+                message: sentence.clone(),
+                request_id: None,
+                time: now,
+            };
+            Err(Trouble { meaning: Meaning::InvalidRequest, sentence, note })
+        }
+    }
+}
+
+/// The sight of a pass that may not look.
+fn blind(aim: Aim, trouble: &Trouble) -> Sight {
+    match aim {
+        Aim::Before { .. } => Sight::Before { listing: Err(trouble.clone()), instance: None },
+        Aim::Doubt => Sight::Doubt { listing: Err(trouble.clone()), instance: Err(trouble.clone()) },
+        Aim::Flow { .. } => Sight::Flow { flow: Some(Err(trouble.clone())), listing: None },
+        Aim::Nothing(until) => Sight::Nothing { until },
+    }
+}
+
+fn queries(order: &Order, aim: Aim) -> Queries {
+    if aim == Aim::Doubt { Queries::all() } else { Queries::of(order) }
+}
+
+fn claim(view: &View, access: &Access, order: &Order, aim: Aim) -> Claim {
+    let listings = (Action::DescribeBackups, queries(order, aim).calls());
+    let instance = (Action::DescribeDBInstances, 1);
+    let (urgency, needs) = match aim {
+        Aim::Nothing(_) => (Urgency::Look, vec![]),
+        Aim::Before { instance: false } => (Urgency::Look, vec![listings, (Action::CreateBackup, 1)]),
+        Aim::Before { instance: true } => (Urgency::Look, vec![listings, instance, (Action::CreateBackup, 1)]),
+        Aim::Doubt => (Urgency::Resolve, vec![listings, instance]),
+        Aim::Flow { flow, listing } => {
+            let flow = flow.map(|_| (Action::DescribeBackupByFlowId, 1));
+            (Urgency::Follow, flow.into_iter().chain(listing.then_some(listings)).collect())
+        }
+    };
+    Claim {
+        identity: access.credential.identity(),
+        region: access.region.clone(),
+        needs,
+        urgency,
+        namespace: view.object.namespace().unwrap_or_default(),
+        created: view.seen.subject.created,
+        uid: view.seen.subject.uid.as_str().to_owned(),
+    }
+}
+
+async fn see(tokens: &mut Tokens, seen: &Seen, ctx: &Context, access: &Access, order: &Order, aim: Aim) -> Sight {
+    let queries = queries(order, aim);
+    let instance = tokens.take(Action::DescribeDBInstances);
+    let flow_token = tokens.take(Action::DescribeBackupByFlowId);
+    let state = ctx.cloud.instance(access, &order.instance, instance);
+    match aim {
+        Aim::Nothing(until) => Sight::Nothing { until },
+        Aim::Before { instance: wanted } => {
+            let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
+            // The state only spares a knock; without it the cloud itself answers.
+            let instance = if wanted { state.await.ok().flatten() } else { None };
+            Sight::Before { listing, instance }
+        }
+        Aim::Doubt => {
+            // The instance after the listing: were it the other way round, a backup could begin in between, unexplained.
+            let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
+            Sight::Doubt { listing, instance: state.await }
+        }
+        Aim::Flow { flow, listing } => {
+            let by_flow = match flow {
+                Some(flow) => Some(ctx.cloud.flow(access, &order.instance, flow, flow_token).await),
+                None => None,
+            };
+            let missing = !matches!(by_flow, Some(Ok(_)));
+            let listing = if listing && missing {
+                Some(listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await)
+            } else {
+                None
+            };
+            Sight::Flow { flow: by_flow, listing }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What this process remembers of its orders, and may lose (I7).
+//!
+//! Nothing here is a fact about an order. Lost, each entry costs one more look at the cloud; wrong, it cannot: a rest is
+//! bounded, and a version that was written only ever makes a pass read the object again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::core::order::Uid;
+
+/// What is remembered of one order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The cloud is not looked at again before this, and for which generation that was said: our own status writes come
+    /// back as events, and a look for each would double the calls.
+    pub rest: Option<(Timestamp, i64)>,
+    /// Since when looks at an accepted backup have failed in passing.
+    pub failing_since: Option<Timestamp>,
+    /// The version that our last write made, and when: a cache that shows an older one is behind.
+    pub written: Option<(u64, Instant)>,
+    /// Whether the order is in doubt.
+    pub in_doubt: bool,
+}
+
+/// The memory of one process.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<Uid, Entry>>);
+
+impl Memory {
+    /// What is remembered of `uid`.
+    pub fn recall(&self, uid: &Uid) -> Entry {
+        self.entries().get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is remembered of `uid`, and returns how many orders are in doubt.
+    pub fn change(&self, uid: &Uid, change: impl FnOnce(&mut Entry)) -> usize {
+        let mut entries = self.entries();
+        let mut entry = entries.remove(uid).unwrap_or_default();
+        change(&mut entry);
+        if entry != Entry::default() {
+            entries.insert(uid.clone(), entry);
+        }
+        entries.values().filter(|entry| entry.in_doubt).count()
+    }
+
+    /// Forgets an order that ended or is gone.
+    pub fn forget(&self, uid: &Uid) -> usize {
+        self.change(uid, |entry| *entry = Entry::default())
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<Uid, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Resource versions as numbers, which Kubernetes promises for its own resources and their custom ones (KEP-5504). One
+/// that is no number is never taken for newer or older.
+pub fn version(resource_version: Option<&str>) -> Option<u64> {
+    resource_version?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_at_rest_costs_nothing_once_it_is_forgotten() {
+        let memory = Memory::default();
+        let uid = Uid::new(&"a".repeat(32)).unwrap();
+        assert_eq!(memory.change(&uid, |entry| entry.in_doubt = true), 1);
+        assert!(memory.recall(&uid).in_doubt);
+        assert_eq!(memory.forget(&uid), 0);
+        assert!(memory.entries().is_empty());
+    }
+
+    #[test]
+    fn versions_that_are_no_numbers_compare_to_nothing() {
+        assert_eq!(version(Some("42")), Some(42));
+        assert_eq!((version(Some("abc")), version(None)), (None, None));
+    }
+}

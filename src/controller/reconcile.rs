@@ -1,0 +1,63 @@
+//! One pass over one object, and what happens when it cannot be finished.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use tracing::Instrument;
+
+use super::act::act;
+use super::cluster::Trouble;
+use super::context::Context;
+use super::error::Error;
+use super::look::{behind, look};
+use super::report::report;
+use crate::api::StoredBackup;
+use crate::core::backup::decide;
+
+/// How long the watch may take to bring our own writes, before the object is read live.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// Looks, decides, acts, reports.
+pub async fn reconcile(object: Arc<StoredBackup>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let span = tracing::info_span!("pass", object = name(&object), uid = object.uid());
+    pass(object, &ctx).instrument(span).await.inspect(|_| ctx.metrics.pass("ok"))
+}
+
+async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Action, Error> {
+    if object.spec.0.is_err() || !object.status.unreadable.is_empty() {
+        ctx.metrics.undecodable_met();
+    }
+    if behind(&object, ctx)?.is_some_and(|behind| behind < CATCH_UP) {
+        // The watch is about to bring what this process wrote itself, with a pass of its own.
+        return Ok(Action::requeue(CATCH_UP));
+    }
+    let view = look(object, ctx).await?;
+    let step = decide(view.order.as_ref(), &view.seen, &ctx.limits);
+    tracing::debug!(seen = ?view.seen, ?step, "decided");
+    let (view, outcome) = act(view, &step, ctx).await;
+    report(view, &step, &outcome, ctx).await
+}
+
+/// When to try again after a pass that could not be finished. The trouble is the API server's, and other orders have it
+/// too: each comes back within seconds, and none with a count of failures in memory.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the runtime calls")]
+pub fn retry(object: Arc<StoredBackup>, error: &Error, ctx: Arc<Context>) -> Action {
+    ctx.metrics.pass(error.reason());
+    let (Error::Look(trouble) | Error::Report(trouble)) = error else { return Action::await_change() };
+    match trouble {
+        Trouble::Gone => return Action::await_change(),
+        Trouble::Conflict => {
+            tracing::debug!(object = name(&object), %error, cause = %trouble, "the pass is made again");
+        }
+        Trouble::Refused(_) | Trouble::Unclear(_) => {
+            tracing::warn!(object = name(&object), %error, cause = %trouble, "the pass is made again");
+        }
+    }
+    Action::requeue(Duration::from_secs(if matches!(trouble, Trouble::Conflict) { 1 } else { 5 }))
+}
+
+fn name(object: &StoredBackup) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}

@@ -1,0 +1,157 @@
+//! The last stage of a pass: folds the outcome into the status, writes it once, tells at most one piece of news.
+//!
+//! # What it guarantees
+//! - No write without a transition, and no event without a write that landed.
+//! - The answer to a submission is written until it lands, the object is gone, or the drain's deadline passes: it is the
+//!   only fact that cannot be looked up again as it was. Anything else that does not land is decided anew by the next pass.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use tokio::time::Instant;
+
+use super::cluster::Trouble;
+use super::context::Context;
+use super::error::Error;
+use super::look::View;
+use super::memory;
+use crate::api::conversion;
+use crate::core::backup::Step;
+use crate::core::fold::{Next, fold};
+use crate::core::reason::Reason;
+use crate::core::record::{FlowId, Standing};
+use crate::core::seen::{Meaning, Outcome, Sight};
+use crate::runtime::clock;
+
+/// Writes down what a pass came to, and says when the next one is due.
+pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Context) -> Result<Action, Error> {
+    let now = clock::now();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let next = fold(view.order.as_ref().ok(), &view.seen, step, outcome, now, &ctx.limits);
+        // If we die here, the next pass sees an announced call without an answer (a doubt), or what it saw before.
+        match write(&view, &next, now, ctx).await {
+            Ok(is_written) => return Ok(finish(&view, step, next, is_written, ctx).await),
+            Err(Trouble::Gone) => {
+                remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
+                return Ok(Action::await_change());
+            }
+            Err(trouble) if !must_land(outcome) => return Err(Error::Report(trouble)),
+            Err(trouble) => {
+                tracing::warn!(%trouble, ?outcome, "the answer to a submission is not recorded yet");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+                refresh(&mut view, ctx).await;
+            }
+        }
+    }
+}
+
+const fn must_land(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Accepted { .. } | Outcome::Refused(_) | Outcome::InDoubt { .. })
+}
+
+async fn write(view: &View, next: &Next, now: Timestamp, ctx: &Context) -> Result<bool, Trouble> {
+    if !view.seen.record.differs(&next.record) {
+        return Ok(false);
+    }
+    let before = &view.object.status.fields;
+    let status = conversion::status(&next.record, before, view.seen.subject.generation, now);
+    let written = ctx.cluster.write_status(&view.object, &status).await?;
+    ctx.metrics.status_written();
+    let version = memory::version(written.metadata.resource_version.as_deref());
+    ctx.memory.change(&view.seen.subject.uid, |entry| entry.written = version.map(|version| (version, Instant::now())));
+    Ok(true)
+}
+
+/// Reads what the answer is to be folded into now. Unreadable, it stays as it was: the next write tells.
+async fn refresh(view: &mut View, ctx: &Context) {
+    let name = view.object.name_any();
+    match ctx.cluster.read(&view.object.namespace().unwrap_or_default(), &name).await {
+        Ok(object) if object.uid() == view.object.uid() => {
+            view.seen.record = conversion::record(&object.status);
+            view.seen.subject.generation = object.metadata.generation.unwrap_or_default();
+            view.object = Arc::new(object);
+        }
+        Ok(_) | Err(_) => {}
+    }
+}
+
+async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Context) -> Action {
+    let now = clock::now();
+    let (before, after) = (view.seen.record.reason, next.record.reason);
+    tell(view, step, &next, is_written, ctx).await;
+    if before == Some(Reason::InstanceBusy) && after != before {
+        ctx.orders.wake_next(&view.object);
+    }
+    let generation = view.seen.subject.generation;
+    let looked = !matches!(view.seen.sight, Sight::Nothing { .. } | Sight::NoRoom { .. });
+    let in_doubt = next.record.standing(now, ctx.limits.fence()) == Standing::InDoubt;
+    let doubts = ctx.memory.change(&view.seen.subject.uid, |entry| {
+        if looked {
+            entry.rest = next.until.filter(|until| *until > now).map(|until| (until, generation));
+            entry.failing_since = failing(&view.seen.sight).then(|| entry.failing_since.unwrap_or(view.seen.now));
+        }
+        entry.in_doubt = in_doubt;
+    });
+    remember(ctx, doubts);
+    match next.until {
+        _ if next.record.ended && !in_doubt => Action::await_change(),
+        Some(until) => Action::requeue(Duration::try_from(until.duration_since(now)).unwrap_or_default()),
+        None => Action::await_change(),
+    }
+}
+
+/// Tells the log, the figures and the object's events.
+async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Context) {
+    let namespace = view.object.namespace().unwrap_or_default();
+    if next.record.reason == Some(Reason::Completed) {
+        let at = next.record.copy.completion_time.or(next.record.since).unwrap_or(view.seen.now);
+        ctx.metrics.succeeded(&namespace, at);
+    }
+    if !is_written {
+        tracing::debug!(step = step.name(), "nothing to write");
+        return;
+    }
+    let record = &next.record;
+    tracing::info!(
+        step = step.name(),
+        reason = record.reason.map(Reason::as_str),
+        flow_id = record.flow_id.map(FlowId::value),
+        backup_name = record.backup_name,
+        attempt = record.attempts,
+        request_id =
+            record.error.as_ref().and_then(|error| error.request_id.as_deref()).or(record.request_id.as_deref()),
+        code = record.error.as_ref().map(|error| error.code.as_str()),
+        message = record.message,
+        "recorded"
+    );
+    for _ in 0..next.duplicates {
+        ctx.metrics.duplicate_seen();
+    }
+    // A namespace that ends refuses events, and its objects need none.
+    if let Some(news) = next.news.as_ref().filter(|_| !view.seen.subject.deleting) {
+        ctx.cluster.tell(&view.object, news).await;
+    }
+}
+
+/// Whether an accepted backup could not be read, in passing.
+fn failing(sight: &Sight) -> bool {
+    match sight {
+        Sight::Flow { flow: Some(Err(trouble)), .. } | Sight::Flow { flow: None, listing: Some(Err(trouble)) } => {
+            matches!(trouble.meaning, Meaning::Unavailable | Meaning::Throttled)
+        }
+        Sight::Flow { .. }
+        | Sight::Nothing { .. }
+        | Sight::NoRoom { .. }
+        | Sight::Before { .. }
+        | Sight::Doubt { .. } => false,
+    }
+}
+
+fn remember(ctx: &Context, doubts: usize) {
+    ctx.metrics.set_in_doubt(doubts);
+}

@@ -1,0 +1,139 @@
+//! Whose turn it is at a busy instance: the oldest order that waits for it knocks, the others wait behind it.
+//!
+//! Read from the watch cache alone. A cache that is behind costs a knock too many or a minute of waiting, never a backup.
+
+use std::sync::Arc;
+
+use futures::channel::mpsc::UnboundedSender;
+use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
+
+use crate::api::{StoredBackup, reasons};
+use crate::core::reason::Reason;
+
+/// The cache of one watch, and a way to ask for a pass over one of its orders.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The cache.
+    pub store: Store<StoredBackup>,
+    /// Asks for a pass.
+    pub wake: UnboundedSender<ObjectRef<StoredBackup>>,
+}
+
+/// All orders that are watched.
+#[derive(Clone, Debug, Default)]
+pub struct Orders(Vec<Watched>);
+
+impl Orders {
+    /// Reads from these caches.
+    pub const fn new(watched: Vec<Watched>) -> Self {
+        Self(watched)
+    }
+
+    /// Whether no older order waits for the busy instance of `object`.
+    pub fn is_first(&self, object: &StoredBackup) -> bool {
+        let Some(instance) = instance(object) else { return true };
+        let age = age(object);
+        !self.waiting(instance).any(|(other, ..)| other < age)
+    }
+
+    /// Asks for a pass over the order whose turn comes when `object` no longer waits for its instance. Lost with the
+    /// process, this costs that order at most a minute.
+    pub fn wake_next(&self, object: &StoredBackup) {
+        let own = object.uid();
+        let Some(instance) = instance(object) else { return };
+        let others = self.waiting(instance).filter(|(_, _, other)| other.uid() != own);
+        if let Some((_, watched, next)) = others.min_by(|one, other| one.0.cmp(&other.0)) {
+            drop(watched.wake.unbounded_send(ObjectRef::from_obj(next.as_ref())));
+        }
+    }
+
+    fn waiting(&self, at: (String, String)) -> impl Iterator<Item = (Age, &Watched, Arc<StoredBackup>)> {
+        let all =
+            self.0.iter().flat_map(|watched| watched.store.state().into_iter().map(move |order| (watched, order)));
+        all.filter(move |(_, other)| waits(other) && instance(other).as_ref() == Some(&at))
+            .map(|(watched, other)| (age(&other), watched, other))
+    }
+}
+
+/// By creation, then UID.
+type Age = (i64, Option<String>);
+
+fn age(object: &StoredBackup) -> Age {
+    let created = object.creation_timestamp().map_or(i64::MAX, |time| time.0.as_second());
+    (created, object.uid())
+}
+
+fn instance(object: &StoredBackup) -> Option<(String, String)> {
+    let spec = object.spec.0.as_ref().ok()?;
+    Some((spec.region.clone(), spec.instance_id.clone()))
+}
+
+fn waits(object: &StoredBackup) -> bool {
+    let conditions = object.status.fields.conditions.iter().flatten();
+    let mut ready = conditions.filter(|condition| condition.type_ == reasons::READY);
+    object.metadata.deletion_timestamp.is_none()
+        && ready.any(|ready| ready.reason == Reason::InstanceBusy.as_str() && ready.status == "False")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::mpsc::UnboundedReceiver;
+    use kube::runtime::reflector;
+    use kube::runtime::watcher::Event;
+
+    use super::*;
+
+    fn order(name: &str, second: u32, instance: &str, reason: &str) -> StoredBackup {
+        serde_json::from_value(serde_json::json!({
+            "metadata": {
+                "name": name, "namespace": "n", "uid": name,
+                "creationTimestamp": format!("2026-01-01T00:00:{second:02}Z"),
+            },
+            "spec": { "instanceId": instance, "region": "ap-a", "strategy": "Instance" },
+            "status": { "conditions": [{
+                "type": "Ready", "status": "False", "reason": reason, "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }] },
+        }))
+        .unwrap()
+    }
+
+    fn orders(objects: &[StoredBackup]) -> Orders {
+        watched(objects).0
+    }
+
+    fn watched(objects: &[StoredBackup]) -> (Orders, UnboundedReceiver<ObjectRef<StoredBackup>>) {
+        let (store, mut writer) = reflector::store();
+        let (wake, woken) = futures::channel::mpsc::unbounded();
+        for object in objects {
+            writer.apply_watcher_event(&Event::Apply(object.clone()));
+        }
+        (Orders::new(vec![Watched { store, wake }]), woken)
+    }
+
+    #[test]
+    fn the_oldest_order_that_waits_for_the_instance_is_first() {
+        let (a, b, c) = (
+            order("a", 1, "mssql-x", "InstanceBusy"),
+            order("b", 1, "mssql-x", "InstanceBusy"),
+            order("c", 0, "mssql-y", "InstanceBusy"),
+        );
+        let (all, mut woken) = watched(&[a.clone(), b.clone(), c.clone()]);
+        assert_eq!([all.is_first(&a), all.is_first(&b), all.is_first(&c)], [true, false, true]);
+        all.wake_next(&a);
+        assert_eq!(woken.try_recv().unwrap().name, "b");
+    }
+
+    #[test]
+    fn an_older_order_that_waits_for_something_else_holds_nobody_up() {
+        let new = order("new", 9, "mssql-x", "Pending");
+        for reason in ["DatabaseBusy", "AccessDenied", "Running", "Completed"] {
+            assert!(orders(&[order("old", 1, "mssql-x", reason), new.clone()]).is_first(&new), "{reason}");
+        }
+        assert!(!orders(&[order("old", 1, "mssql-x", "InstanceBusy"), new.clone()]).is_first(&new));
+        let mut deleted = order("old", 1, "mssql-x", "InstanceBusy");
+        deleted.metadata.deletion_timestamp.clone_from(&deleted.metadata.creation_timestamp);
+        assert!(orders(&[deleted, new.clone()]).is_first(&new));
+    }
+}

@@ -1,0 +1,212 @@
+//! The one place where all layers meet.
+//!
+//! It ends when the drain has ended, or when a vital part fails; in both cases every order is as durable as it was, and
+//! the next start goes on from there (I7).
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::channel::mpsc::{self, UnboundedReceiver};
+use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use kube::runtime::controller::{Config as Concurrency, applier, trigger_self};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, controller::ReconcileRequest};
+use kube::{Api, Client};
+use secrecy::ExposeSecret;
+
+use crate::api::{StoredBackup, conversion};
+use crate::controller::cloud::Cloud;
+use crate::controller::cluster::{self, Cluster};
+use crate::controller::context::Context;
+use crate::controller::credentials::Credentials;
+use crate::controller::memory::Memory;
+use crate::controller::reconcile::{reconcile, retry};
+use crate::controller::turns::{Orders, Watched};
+use crate::core::backup::Limits;
+use crate::runtime::admin::{Admin, Liveness, Pending, Readiness, Sources};
+use crate::runtime::config::{Fence, Namespaces, Polling, Proxy, Settings, StaticIdentity};
+use crate::runtime::metrics::Metrics;
+use crate::runtime::shutdown::Shutdown;
+use crate::tencent::budget::Budget;
+use crate::tencent::client::{Client as CloudClient, ClientSettings};
+use crate::tencent::credential::Credential;
+use crate::tencent::endpoint::Endpoint;
+
+/// How long the vital loop may stand still before `/livez` says so.
+const VITAL: Duration = Duration::from_secs(30);
+/// How often the vital loop turns while it has nothing to do.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long one watch call may last, in seconds: a connection that died in silence is noticed after it.
+const WATCH_SECONDS: u32 = 40;
+/// Passes that are made at once; most of their time goes into waiting for the cloud.
+const PASSES: u16 = 128;
+
+/// Runs until `shutdown` drains.
+///
+/// # Errors
+/// A vital part could not start or ended early.
+pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    let (liveness, readiness) = (Liveness::new(VITAL), Readiness::new());
+    let admin = Admin::bind(settings.admin_address).await?;
+    tracing::info!(address = %admin.address()?, version = env!("CARGO_PKG_VERSION"), "the admin server listens");
+    let sources = Sources { liveness: liveness.clone(), readiness: readiness.clone(), metrics: metrics.clone() };
+    let config = kube::Config::infer().await.context("no cluster: set KUBECONFIG, or run inside a pod")?;
+    let client = cluster::connect(config).context("the API server cannot be spoken to")?;
+
+    let (watches, orders): (Vec<_>, Vec<_>) =
+        watches(&settings.watch_namespaces).map(|scope| watch(scope, &client)).unzip();
+    let ctx = Arc::new(context(settings, client, Orders::new(orders), metrics, shutdown)?);
+    let work = watches.into_iter().map(|watch| {
+        let pending = readiness.expect(format!("the first list of {}", watch.name));
+        operate(watch, ctx.clone(), pending)
+    });
+    let work = future::join_all(work);
+    tokio::select! {
+        never = admin.serve(sources) => match never {},
+        () = turn(&liveness) => Ok(()),
+        _ = work => Ok(()),
+    }
+}
+
+/// What is shared by all passes.
+fn context(
+    settings: Settings,
+    client: Client,
+    orders: Orders,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+) -> anyhow::Result<Context> {
+    // Destructured, so that a setting without an effect is a warning.
+    let Settings {
+        tencent_endpoint,
+        watch_namespaces: _,
+        shared_identity_namespaces,
+        identity,
+        extra_ca_pem,
+        proxy: Proxy { https, no_proxy },
+        api_share,
+        polling: Polling { min, max },
+        fence: Fence { signature_validity, clock_skew, listing_lag },
+        drain: _,
+        admin_address: _,
+        log: _,
+        holder,
+    } = settings;
+    let endpoint = Endpoint::parse(&tencent_endpoint).context("--tencent-endpoint")?;
+    let cloud = CloudClient::new(&ClientSettings {
+        extra_ca_pem,
+        https_proxy: https.map(|proxy| proxy.expose_secret().to_owned()),
+        no_proxy,
+        ..ClientSettings::new(endpoint)
+    })?;
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let holder = format!("{holder}/{:016x}", RandomState::new().hash_one(()));
+    Ok(Context {
+        cluster: Cluster::new(client, &holder),
+        cloud: Cloud::new(cloud, Budget::new(api_share), metrics.clone()),
+        credentials: Credentials::new(identity.map(own).transpose()?, shared_identity_namespaces),
+        memory: Memory::default(),
+        orders,
+        metrics,
+        limits: Limits {
+            signature_validity: seconds(signature_validity),
+            clock_skew: seconds(clock_skew),
+            listing_lag: seconds(listing_lag),
+            poll_min: seconds(min),
+            poll_max: seconds(max),
+        },
+        shutdown,
+        holder,
+    })
+}
+
+fn own(identity: StaticIdentity) -> anyhow::Result<Credential> {
+    let StaticIdentity { secret_id, secret_key, token } = identity;
+    Credential::new(secret_id.expose_secret(), secret_key, token).context("the operator's own identity cannot be used")
+}
+
+/// One watch, its cache, and the passes that were asked for.
+struct Watch {
+    name: String,
+    api: Api<StoredBackup>,
+    store: Store<StoredBackup>,
+    writer: Writer<StoredBackup>,
+    woken: UnboundedReceiver<ObjectRef<StoredBackup>>,
+}
+
+/// The namespaces to watch, `None` for all.
+fn watches(namespaces: &Namespaces) -> impl Iterator<Item = Option<String>> {
+    match namespaces {
+        Namespaces::All => vec![None],
+        Namespaces::Only(names) => names.iter().cloned().map(Some).collect(),
+    }
+    .into_iter()
+}
+
+fn watch(namespace: Option<String>, client: &Client) -> (Watch, Watched) {
+    let (store, writer) = reflector::store();
+    let (wake, woken) = mpsc::unbounded();
+    let watched = Watched { store: store.clone(), wake };
+    let watch = match namespace {
+        Some(namespace) => {
+            let api = Api::namespaced(client.clone(), &namespace);
+            Watch { name: format!("the backups in {namespace}"), api, store, writer, woken }
+        }
+        None => Watch { name: "the backups".to_owned(), api: Api::all(client.clone()), store, writer, woken },
+    };
+    (watch, watched)
+}
+
+/// Makes passes until the drain begins, and then ends with the passes that are under way.
+async fn operate(watch: Watch, ctx: Arc<Context>, pending: Pending) {
+    let Watch { name, api, store, writer, woken } = watch;
+    let (forget, shutdown, ready) = (ctx.clone(), ctx.shutdown.clone(), store.clone());
+    let objects = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
+        // Most of a watch cache would be managed fields, which nothing here reads.
+        .modify(|object| object.metadata.managed_fields = None)
+        .inspect_ok(move |event| forget_deleted(&forget, event))
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects()
+        .inspect_err(move |error| tracing::warn!(watch = name, %error, "the watch is interrupted and tried again"));
+    let requests = stream::select(trigger_self(objects, ()), woken.map(ReconcileRequest::from).map(Ok));
+    let until_drained = requests.take_until({
+        let shutdown = shutdown.clone();
+        Box::pin(async move { shutdown.draining().await })
+    });
+    let pass = |object, ctx| reconcile(object, ctx).boxed();
+    let passes = applier(pass, retry, ctx, store, until_drained, Concurrency::default().concurrency(PASSES));
+    let first_list = async {
+        // Without a first list no pass ever began, and the runtime would wait for it for ever.
+        tokio::select! {
+            ready = ready.wait_until_ready() => if ready.is_ok() { pending.listed() },
+            () = shutdown.draining() => return,
+        }
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = passes.for_each(|_| future::ready(())) => {}
+        () = first_list => {}
+    }
+}
+
+fn forget_deleted(ctx: &Context, event: &Event<StoredBackup>) {
+    if let Event::Delete(object) = event
+        && let Ok(subject) = conversion::subject(object)
+    {
+        ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid));
+    }
+}
+
+/// The vital loop: it turns as long as the thread that makes the passes does.
+async fn turn(liveness: &Liveness) {
+    loop {
+        liveness.touch();
+        tokio::time::sleep(BEAT).await;
+    }
+}

@@ -1,0 +1,58 @@
+//! The API server that all tests of this binary share, with the definitions of this program installed.
+//!
+//! It is started by the first test that asks, and dies with the test process, however that ends. A test works in a
+//! namespace of its own, with a random name, so that tests neither wait for nor see each other.
+//!
+//! `kubectl` is the real one: what it says is what a user reads.
+
+use control_plane::{ControlPlane, Options};
+use std::sync::OnceLock;
+
+/// The shared control plane.
+pub(crate) struct Cluster {
+    control_plane: ControlPlane,
+}
+
+/// The cluster of this test binary, started and furnished on the first call.
+pub(crate) fn get() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let control_plane = ControlPlane::start(&Options::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        let definitions = sqlserver_backup_operator::api::yaml().unwrap();
+        control_plane.kubectl_feed(&["apply", "--filename", "-"], &definitions).unwrap();
+        let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
+        control_plane.kubectl_run(&established).unwrap();
+        Cluster { control_plane }
+    })
+}
+
+impl Cluster {
+    /// What the control plane itself offers: its kubeconfig, service accounts, a proxy's needs.
+    pub(crate) fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
+    /// A client with the administrator's rights. It belongs to the runtime of the calling test.
+    pub(crate) async fn client(&self) -> kube::Client {
+        let kubeconfig = kube::config::Kubeconfig::read_from(self.control_plane.kubeconfig()).unwrap();
+        let options = kube::config::KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+        kube::Client::try_from(config).unwrap()
+    }
+
+    /// A new namespace; its name.
+    pub(crate) fn namespace(&self) -> String {
+        let wish = "apiVersion: v1\nkind: Namespace\nmetadata:\n  generateName: test-\n";
+        self.kubectl_reading(&["create", "--filename", "-", "--output", "jsonpath={.metadata.name}"], wish).unwrap()
+    }
+
+    /// Runs `kubectl`: its output, or what it complained about.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        self.kubectl_reading(arguments, "")
+    }
+
+    /// The same, with `input` as its standard input.
+    pub(crate) fn kubectl_reading(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        self.control_plane.kubectl_feed(arguments, input).map_err(|fault| fault.to_string())
+    }
+}
