@@ -76,6 +76,11 @@ fn operate(flags: Flags) -> ExitCode {
     }
 }
 
+/// What the layer that signs for the endpoint says of it.
+fn is_loopback(endpoint: &str) -> Result<bool, String> {
+    Endpoint::parse(endpoint).map(|endpoint| endpoint.is_loopback()).map_err(|error| error.to_string())
+}
+
 /// `run`, from settings to the end of the drain.
 fn live(settings: Settings) -> anyhow::Result<()> {
     let provider = rustls::crypto::ring::default_provider().install_default();
@@ -132,9 +137,4 @@ fn print(text: &str) -> ExitCode {
 fn complain(code: u8, sentence: &str) -> ExitCode {
     drop(writeln!(io::stderr().lock(), "{sentence}"));
     ExitCode::from(code)
-}
-
-/// Whether an endpoint is on this machine, in the words of the layer that signs for it.
-fn is_loopback(endpoint: &str) -> Result<bool, String> {
-    Endpoint::parse(endpoint).map(|endpoint| endpoint.is_loopback()).map_err(|error| error.to_string())
 }

@@ -4,7 +4,7 @@
 //! its own, without it a null is a field that was left out, so that defaults and "is missing" rules apply. And the line
 //! breaks that the source has inside a paragraph go, because `kubectl explain` does its own wrapping.
 
-use super::backup::SqlServerBackup;
+use super::{backup::SqlServerBackup, status::NEVER};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -32,7 +32,8 @@ pub fn yaml() -> Result<String, serde_yaml::Error> {
         text.push_str("---\n");
         text.push_str(&serde_yaml::to_string(&definition)?);
     }
-    Ok(text)
+    // Readers of YAML 1.1 take an unquoted time for more than a text, and write it back in another form.
+    Ok(text.replace(NEVER, &format!("\"{NEVER}\"")))
 }
 
 fn tidy(schema: &mut JSONSchemaProps) {

@@ -4,6 +4,10 @@
 //! hold against a bug of this program, an older version of it, and a person with `kubectl edit --subresource=status`.
 //! A status that is removed as a whole is filled by the schema's defaults first, so that the rules meet a status that
 //! lacks the field, and refuse it.
+//!
+//! No rule reads a field without asking whether it is there, not even a required one. The API server lets an object that
+//! was stored under a looser schema keep what a rule refuses, as long as it does not change; a rule that fails to
+//! evaluate it does not forgive, and every status write would be refused.
 
 use kube::core::{Reason, Rule};
 
@@ -25,17 +29,19 @@ pub(super) fn immutable(field: &str) -> Rule {
 
 /// An empty list counts as a missing one: both come from a template whose variable was empty.
 pub(super) fn databases_given() -> Rule {
-    Rule::new("self.strategy != 'Databases' || (has(self.databases) && size(self.databases) > 0)")
-        .message(
-            "databases is missing or empty: strategy Databases needs 1 to 1000 database names; \
+    Rule::new(
+        "!has(self.strategy) || self.strategy != 'Databases' || (has(self.databases) && size(self.databases) > 0)",
+    )
+    .message(
+        "databases is missing or empty: strategy Databases needs 1 to 1000 database names; \
              for all databases of the instance say strategy: Instance and leave databases out",
-        )
-        .field_path(".databases")
-        .reason(Reason::FieldValueRequired)
+    )
+    .field_path(".databases")
+    .reason(Reason::FieldValueRequired)
 }
 
 pub(super) fn databases_not_given() -> Rule {
-    Rule::new("self.strategy != 'Instance' || !has(self.databases)")
+    Rule::new("!has(self.strategy) || self.strategy != 'Instance' || !has(self.databases)")
         .message(
             "databases must be left out with strategy Instance, which backs up every user database; \
              to back up only those listed say strategy: Databases",
@@ -118,7 +124,9 @@ pub(super) fn submit_time_kept() -> Rule {
 /// What the cloud has accepted stays accepted.
 pub(super) fn submitted_kept() -> Rule {
     let submitted = |whose: &str| {
-        format!("has({whose}.conditions) && {whose}.conditions.exists(c, c.type == 'Submitted' && c.status == 'True')")
+        format!(
+            "has({whose}.conditions) && {whose}.conditions.exists(c, has(c.type) && c.type == 'Submitted' && has(c.status) && c.status == 'True')"
+        )
     };
     Rule::new(format!("!({}) || ({})", submitted("oldSelf"), submitted("self")))
         .message(

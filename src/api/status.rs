@@ -212,7 +212,10 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The conditions of an object that nobody has looked at. A default is a constant, hence the time.
+/// The time of a condition that nobody has entered: a default in a schema is a constant.
+pub(super) const NEVER: &str = "1970-01-01T00:00:00Z";
+
+/// The conditions of an object that nobody has looked at.
 fn pending() -> serde_json::Value {
     let condition = |kind: &str, status: &str| {
         serde_json::json!({
@@ -220,7 +223,7 @@ fn pending() -> serde_json::Value {
             "status": status,
             "reason": reasons::PENDING,
             "message": "The operator has not looked at this order yet.",
-            "lastTransitionTime": "1970-01-01T00:00:00Z",
+            "lastTransitionTime": NEVER,
         })
     };
     serde_json::json!([

@@ -46,7 +46,7 @@ async fn submit(mut view: View, backup_name: &str, attempt: i64, time: Timestamp
     view.seen.record = conversion::record(&object.status);
     view.object = Arc::new(object);
     let access = access.clone();
-    let token = view.tokens.take(Action::CreateBackup);
+    let token = view.tokens.next(Action::CreateBackup);
     // If we die here, the intent is durable and nothing was sent: the next pass is in doubt, and after the fence proves
     // that there is no backup.
     let outcome = ctx.cloud.submit(&access, signed, token).await;

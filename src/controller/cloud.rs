@@ -17,7 +17,7 @@ use crate::core::record::{Copy, FlowId, Note};
 use crate::core::seen::{InstanceStatus, Meaning, Outcome, Progress, Row, Trouble};
 use crate::runtime::{clock, metrics::Metrics};
 use crate::tencent::action::Action;
-use crate::tencent::budget::{Budget, Claim, Grant, Urgency};
+use crate::tencent::budget::{Budget, Claim, Grant, Instants, Urgency};
 use crate::tencent::client::{Answer, Client, Signed};
 use crate::tencent::codes;
 use crate::tencent::credential::Credential;
@@ -39,18 +39,6 @@ pub struct Access {
     pub region: Region,
 }
 
-/// The send instants that a pass was granted.
-#[derive(Debug, Default)]
-pub struct Tokens(Vec<(Action, Timestamp)>);
-
-impl Tokens {
-    /// The earliest token for `action`, which is then used up.
-    pub fn take(&mut self, action: Action) -> Option<Timestamp> {
-        let at = self.0.iter().position(|(token, _)| *token == action)?;
-        Some(self.0.remove(at).1)
-    }
-}
-
 /// The cloud's API, within its budget.
 pub struct Cloud {
     client: Client,
@@ -64,28 +52,29 @@ impl Cloud {
         Self { client, budget: Mutex::new(budget), metrics }
     }
 
-    /// The tokens for a claim, or the instant at which to ask again.
-    pub fn room(&self, claim: &Claim) -> Result<Tokens, Timestamp> {
+    /// The send instants for a claim, or the instant at which to ask again.
+    pub fn room(&self, claim: &Claim<'_>) -> Result<Instants, Timestamp> {
         match self.budget().ask(clock::now(), claim) {
-            Grant::Granted(instants) => Ok(Tokens(instants)),
+            Grant::Granted(instants) => Ok(instants),
             Grant::RestUntil(until) => Err(until),
         }
     }
 
-    /// One more token within a pass: now or within a second, or none.
-    pub async fn another(&self, access: &Access, action: Action) -> Option<Timestamp> {
+    /// One more send instant within a pass over `uid`: now or within a second, or none.
+    pub async fn another(&self, access: &Access, uid: &str, action: Action) -> Option<Timestamp> {
+        let identity = access.credential.identity();
         let claim = Claim {
-            identity: access.credential.identity(),
-            region: access.region.clone(),
-            needs: vec![(action, 1)],
+            identity: &identity,
+            region: &access.region,
+            needs: &[(action, 1)],
             urgency: Urgency::Resolve,
-            namespace: String::new(),
+            namespace: "",
             created: Timestamp::UNIX_EPOCH,
-            uid: String::new(),
+            uid,
         };
         for _ in 0..2 {
             match self.room(&claim) {
-                Ok(mut tokens) => return tokens.take(action),
+                Ok(mut instants) => return instants.next(action),
                 Err(until) => wait_for(Some(until)).await,
             }
         }

@@ -13,11 +13,12 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::cloud::{Access, Cloud, Tokens, row, storage, trouble};
+use super::cloud::{Access, Cloud, row, storage, trouble};
 use crate::core::order::{Order, Storage};
 use crate::core::pace::later;
 use crate::core::seen::{Listing, Progress, Row, Seen, Trouble};
 use crate::tencent::action::Action;
+use crate::tencent::budget::Instants;
 use crate::tencent::fault::{Doubt, Fault};
 use crate::tencent::sqlserver::{BackupWay, DescribeBackups, StorageStrategy};
 
@@ -64,11 +65,11 @@ pub async fn read(
     order: &Order,
     seen: &Seen,
     queries: &Queries,
-    tokens: &mut Tokens,
+    instants: &mut Instants,
 ) -> Result<Listing, Trouble> {
     let window = (later(seen.subject.created, -DAY), later(seen.now, DAY));
     let one = |(way, kept): (BackupWay, StorageStrategy)| {
-        let token = tokens.take(Action::DescribeBackups);
+        let token = instants.next(Action::DescribeBackups);
         let first = DescribeBackups {
             instance_id: order.instance.clone(),
             start_time: window.0.into(),
@@ -78,7 +79,7 @@ pub async fn read(
             limit: DescribeBackups::PAGE,
             page: 0,
         };
-        query(cloud, access, first, token)
+        query(cloud, access, seen.subject.uid.as_str(), first, token)
     };
     let all: Vec<_> = queries.0.iter().copied().map(one).collect();
     let mut listing = Listing { rows: vec![], complete: true };
@@ -110,12 +111,13 @@ fn merge(rows: &mut Vec<Row>, row: Row) {
 async fn query(
     cloud: &Cloud,
     access: &Access,
+    uid: &str,
     mut first: DescribeBackups,
     token: Option<Timestamp>,
 ) -> Result<Listing, Fault> {
     let mut token = token;
     loop {
-        match pages(cloud, access, &first, token.take()).await {
+        match pages(cloud, access, uid, &first, token.take()).await {
             Err(Fault::InDoubt { reason: Doubt::TooLarge, .. }) if first.limit > 1 => first.limit /= 10,
             Err(Fault::Refused(refusal)) if refusal.said.code == "ResponseSizeLimitExceeded" && first.limit > 1 => {
                 first.limit /= 10;
@@ -128,6 +130,7 @@ async fn query(
 async fn pages(
     cloud: &Cloud,
     access: &Access,
+    uid: &str,
     first: &DescribeBackups,
     token: Option<Timestamp>,
 ) -> Result<Listing, Fault> {
@@ -137,7 +140,7 @@ async fn pages(
         let mut offset = step;
         while found.rows.len() < total && offset / step < MOST_PAGES {
             let before = found.rows.len();
-            let Some(token) = cloud.another(access, Action::DescribeBackups).await else { break };
+            let Some(token) = cloud.another(access, uid, Action::DescribeBackups).await else { break };
             let page = DescribeBackups { page: offset, ..first.clone() };
             total = found.take(cloud.read(access, &page, Some(token)).await?.value);
             if found.rows.len() == before {

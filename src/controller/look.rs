@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::cloud::{Access, Tokens};
+use super::cloud::Access;
 use super::context::Context;
 use super::error::Error;
 use super::listing::{self, Queries};
@@ -22,11 +22,12 @@ use super::memory;
 use crate::api::{StoredBackup, conversion};
 use crate::core::backup::{Aim, aim};
 use crate::core::order::{Invalid, Order};
+use crate::core::pace::later;
 use crate::core::record::Standing;
 use crate::core::seen::{Meaning, Seen, Sight, Trouble};
 use crate::runtime::clock;
 use crate::tencent::action::Action;
-use crate::tencent::budget::{Claim, Urgency};
+use crate::tencent::budget::{Claim, Instants, Urgency};
 use crate::tencent::region::Region;
 
 /// What a pass works on.
@@ -40,7 +41,7 @@ pub struct View {
     /// The key and region that the cloud was looked at with.
     pub access: Option<Access>,
     /// What is left of the tokens: the one for a submission.
-    pub tokens: Tokens,
+    pub tokens: Instants,
 }
 
 /// Looks at the clock, the object and the cloud.
@@ -61,7 +62,7 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
             return Ok(view);
         }
     };
-    view.tokens = match ctx.cloud.room(&claim(&view, &access, &order, aim_then)) {
+    view.tokens = match room(&view, ctx, &access, &order, aim_then) {
         Ok(tokens) => tokens,
         Err(until) => {
             view.seen.sight = Sight::NoRoom { until };
@@ -74,7 +75,10 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
         view.tokens = tokens;
         let aim_now = aim(view.order.as_ref(), &view.seen, &ctx.limits);
         if aim_now != aim_then {
-            view.seen.sight = Sight::Nothing { until: Some(now) };
+            // The cache is behind the server. What was read counts as our own write would: wait for the watch.
+            let version = memory::version(view.object.metadata.resource_version.as_deref());
+            ctx.memory.change(&view.seen.subject.uid, |entry| entry.wrote(version));
+            view.seen.sight = Sight::Nothing { until: Some(later(now, 1)) };
             return Ok(view);
         }
     }
@@ -113,7 +117,7 @@ fn view(object: Arc<StoredBackup>, ctx: &Context, now: Timestamp) -> Result<View
         record,
         sight: Sight::Nothing { until: None },
     };
-    Ok(View { object, order, seen, access: None, tokens: Tokens::default() })
+    Ok(View { object, order, seen, access: None, tokens: Instants::default() })
 }
 
 /// The order, if the cloud is to be looked at now; else the sight says until when not.
@@ -168,10 +172,11 @@ fn queries(order: &Order, aim: Aim) -> Queries {
     if aim == Aim::Doubt { Queries::all() } else { Queries::of(order) }
 }
 
-fn claim(view: &View, access: &Access, order: &Order, aim: Aim) -> Claim {
+/// What the calls of an aim cost, in the order in which they are made.
+fn needs(order: &Order, aim: Aim) -> (Urgency, Vec<(Action, u8)>) {
     let listings = (Action::DescribeBackups, queries(order, aim).calls());
     let instance = (Action::DescribeDBInstances, 1);
-    let (urgency, needs) = match aim {
+    match aim {
         Aim::Nothing(_) => (Urgency::Look, vec![]),
         Aim::Before { instance: false } => (Urgency::Look, vec![listings, (Action::CreateBackup, 1)]),
         Aim::Before { instance: true } => (Urgency::Look, vec![listings, instance, (Action::CreateBackup, 1)]),
@@ -180,22 +185,27 @@ fn claim(view: &View, access: &Access, order: &Order, aim: Aim) -> Claim {
             let flow = flow.map(|_| (Action::DescribeBackupByFlowId, 1));
             (Urgency::Follow, flow.into_iter().chain(listing.then_some(listings)).collect())
         }
-    };
-    Claim {
-        identity: access.credential.identity(),
-        region: access.region.clone(),
-        needs,
-        urgency,
-        namespace: view.object.namespace().unwrap_or_default(),
-        created: view.seen.subject.created,
-        uid: view.seen.subject.uid.as_str().to_owned(),
     }
 }
 
-async fn see(tokens: &mut Tokens, seen: &Seen, ctx: &Context, access: &Access, order: &Order, aim: Aim) -> Sight {
+/// Send instants for all of an aim's calls, or until when there are none.
+fn room(view: &View, ctx: &Context, access: &Access, order: &Order, aim: Aim) -> Result<Instants, Timestamp> {
+    let (urgency, needs) = needs(order, aim);
+    ctx.cloud.room(&Claim {
+        identity: &access.credential.identity(),
+        region: &access.region,
+        needs: &needs,
+        urgency,
+        namespace: &view.object.namespace().unwrap_or_default(),
+        created: view.seen.subject.created,
+        uid: view.seen.subject.uid.as_str(),
+    })
+}
+
+async fn see(tokens: &mut Instants, seen: &Seen, ctx: &Context, access: &Access, order: &Order, aim: Aim) -> Sight {
     let queries = queries(order, aim);
-    let instance = tokens.take(Action::DescribeDBInstances);
-    let flow_token = tokens.take(Action::DescribeBackupByFlowId);
+    let instance = tokens.next(Action::DescribeDBInstances);
+    let flow_token = tokens.next(Action::DescribeBackupByFlowId);
     let state = ctx.cloud.instance(access, &order.instance, instance);
     match aim {
         Aim::Nothing(until) => Sight::Nothing { until },

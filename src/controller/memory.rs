@@ -19,10 +19,17 @@ pub struct Entry {
     pub rest: Option<(Timestamp, i64)>,
     /// Since when looks at an accepted backup have failed in passing.
     pub failing_since: Option<Timestamp>,
-    /// The version that our last write made, and when: a cache that shows an older one is behind.
+    /// The newest version that the server showed this process, and when: a cache that shows an older one is behind.
     pub written: Option<(u64, Instant)>,
     /// Whether the order is in doubt.
     pub in_doubt: bool,
+}
+
+impl Entry {
+    /// The server holds this version now.
+    pub fn wrote(&mut self, version: Option<u64>) {
+        self.written = version.map(|version| (version, Instant::now()));
+    }
 }
 
 /// The memory of one process.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use tokio::time::Instant;
 
 use super::cluster::Trouble;
 use super::context::Context;
@@ -63,7 +62,7 @@ async fn write(view: &View, next: &Next, now: Timestamp, ctx: &Context) -> Resul
     let written = ctx.cluster.write_status(&view.object, &status).await?;
     ctx.metrics.status_written();
     let version = memory::version(written.metadata.resource_version.as_deref());
-    ctx.memory.change(&view.seen.subject.uid, |entry| entry.written = version.map(|version| (version, Instant::now())));
+    ctx.memory.change(&view.seen.subject.uid, |entry| entry.wrote(version));
     Ok(true)
 }
 

@@ -3,10 +3,10 @@
 //! Every condition here has its own counterexample: drop one, and some order of events makes two backups. So they stand
 //! side by side, each with the world that it shuts out, and [`objection`] names the first that is not met.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 
 use super::order::Uid;
-use super::pace::later;
+use super::pace::{later, utc};
 use super::seen::{InstanceStatus, Listing, Progress, Trouble};
 
 /// Why absence is not proven.
@@ -34,8 +34,7 @@ impl Objection {
     pub fn describe(&self) -> String {
         match self {
             Self::Early { until } => {
-                let until = until.to_zoned(TimeZone::UTC).strftime("%H:%M:%S");
-                format!("the lost request may still take effect or be listed until {until} UTC")
+                format!("the lost request may still take effect or be listed until {}", utc(*until))
             }
             Self::Unread(trouble) => format!("the cloud could not be read: {}", trouble.sentence),
             Self::Invisible => "these credentials do not see the instance".to_owned(),

@@ -6,9 +6,10 @@
 
 use jiff::Timestamp;
 
+use super::absence;
 use super::backup::{Limits, Step, refused};
 use super::order::Order;
-use super::pace::later;
+use super::pace::{self, later};
 use super::reason::{Acceptance, Reason};
 use super::record::{Copy, Intent, Note, Record};
 use super::seen::{Outcome, Row, Seen, Trouble};
@@ -75,10 +76,12 @@ pub fn fold(
             next.until = Some(*until);
         }
         Step::Submit { backup_name, attempt, time } => {
-            // The status may have been wiped meanwhile: what was announced stays announced (I6).
-            next.record.backup_name.get_or_insert_with(|| backup_name.clone());
-            next.record.attempts = next.record.attempts.max(*attempt);
-            next.record.submit_time = next.record.submit_time.max(Some(*time));
+            if !matches!(outcome, Outcome::None | Outcome::NotDurable) {
+                // The status may have been wiped meanwhile: what was announced stays announced (I6).
+                next.record.backup_name.get_or_insert_with(|| backup_name.clone());
+                next.record.attempts = next.record.attempts.max(*attempt);
+                next.record.submit_time = next.record.submit_time.max(Some(*time));
+            }
             answer(&mut next, order, outcome, now, limits);
         }
         Step::Adopt { row, others, reason, message, until } => {
@@ -131,7 +134,12 @@ fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timest
             refusal(next, order, trouble, now, limits);
         }
         Outcome::InDoubt { why } => {
-            let message = format!("{why} A backup may have begun; nothing is sent again before that is known.");
+            let fence = absence::fence(record.last_call().unwrap_or(now), limits.fence());
+            let message = format!(
+                "{why} A backup may have begun, so nothing is sent again before that is known: it is looked for now, and \
+                 its absence can be proven from {} on.",
+                pace::utc(fence)
+            );
             enter(record, Reason::OutcomeUnknown, &message, None);
             next.until = Some(now);
         }

@@ -4,13 +4,18 @@
 //! a restart changes no interval (I7). Jitter is a hash of the UID: two replicas agree on it, and a thousand orders that
 //! were created together do not look together.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::order::Uid;
 
 /// `seconds` after `time`, or the end of time.
 pub fn later(time: Timestamp, seconds: i64) -> Timestamp {
     time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}
+
+/// `time` as it stands in a message: RFC 3339, UTC, whole seconds.
+pub fn utc(time: Timestamp) -> impl std::fmt::Display {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 }
 
 /// Whole seconds from `since` to `now`, never negative.

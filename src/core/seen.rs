@@ -18,7 +18,9 @@ pub enum Meaning {
     DatabaseBusy,
     /// Too many calls.
     Throttled,
-    /// No key, or one that the cloud rejects.
+    /// No key to call with.
+    NoCredentials,
+    /// The cloud rejects the key.
     Credentials,
     /// The key may not do this.
     AccessDenied,

@@ -9,9 +9,10 @@
 use std::io;
 use std::time::Duration;
 
+use futures::stream::{self, Stream, StreamExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// How far the end has come. It only ever moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,11 @@ impl Shutdown {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let (trigger, shutdown) = pair(drain);
-        tokio::spawn(answer(terminate, interrupt, trigger));
+        let signals = stream::unfold((terminate, interrupt), |mut signals| async {
+            let name = next(&mut signals.0, &mut signals.1).await;
+            Some((name, signals))
+        });
+        tokio::spawn(answer(Box::pin(signals), trigger));
         Ok(shutdown)
     }
 
@@ -107,14 +112,14 @@ fn pair(drain: Duration) -> (Trigger, Shutdown) {
     (Trigger { stage: sender, drain }, Shutdown { stage: receiver })
 }
 
-/// Turns signals into stages until the end is announced.
-async fn answer(mut terminate: Signal, mut interrupt: Signal, trigger: Trigger) {
-    let name = next(&mut terminate, &mut interrupt).await;
+/// Turns signals, by name, into stages until the end is announced.
+async fn answer(mut signals: impl Stream<Item = &'static str> + Unpin, trigger: Trigger) {
+    let Some(name) = signals.next().await else { return };
     let until = trigger.drain();
     tracing::info!(signal = name, drain_seconds = trigger.drain.as_secs(), "draining: no new work is begun");
     tokio::select! {
-        () = tokio::time::sleep_until(until) => tracing::warn!("the drain's deadline has passed: ending with work open"),
-        name = next(&mut terminate, &mut interrupt) => tracing::warn!(signal = name, "a second signal: ending at once"),
+        () = sleep_until(until) => tracing::warn!("the drain's deadline has passed: ending with work open"),
+        Some(name) = signals.next() => tracing::warn!(signal = name, "a second signal: ending at once"),
     }
     trigger.end();
 }
@@ -130,6 +135,7 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::channel::mpsc;
     use tokio::time::timeout;
 
     const DRAIN: Duration = Duration::from_secs(20);
@@ -160,11 +166,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_resolves_both_waits() {
+    async fn the_first_signal_drains_until_the_deadline() {
         let (trigger, shutdown) = pair(DRAIN);
-        trigger.end();
+        let (signals, received) = mpsc::unbounded();
+        tokio::spawn(answer(received, trigger));
+        signals.unbounded_send("SIGTERM").expect("listening");
+        shutdown.draining().await;
+        let begun = Instant::now();
+        shutdown.over().await;
+        assert_eq!(begun.elapsed(), DRAIN);
         timeout(LONG, shutdown.draining()).await.expect("the end is past the drain");
-        timeout(LONG, shutdown.over()).await.expect("the end is announced");
         assert_eq!(shutdown.deadline(), Some(Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_signal_ends_at_once() {
+        let (trigger, shutdown) = pair(DRAIN);
+        let (signals, received) = mpsc::unbounded();
+        tokio::spawn(answer(received, trigger));
+        signals.unbounded_send("SIGTERM").expect("listening");
+        shutdown.draining().await;
+        let begun = Instant::now();
+        signals.unbounded_send("SIGINT").expect("listening");
+        shutdown.over().await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

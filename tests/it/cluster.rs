@@ -7,10 +7,12 @@
 
 use control_plane::{ControlPlane, Options};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The shared control plane.
 pub(crate) struct Cluster {
-    control_plane: ControlPlane,
+    /// What it offers itself: kubeconfigs of service accounts, the needs of a proxy, its processes.
+    pub(crate) control_plane: ControlPlane,
 }
 
 /// The cluster of this test binary, started and furnished on the first call.
@@ -22,14 +24,20 @@ pub(crate) fn get() -> &'static Cluster {
         control_plane.kubectl_feed(&["apply", "--filename", "-"], &definitions).unwrap();
         let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
         control_plane.kubectl_run(&established).unwrap();
-        Cluster { control_plane }
+        let cluster = Cluster { control_plane };
+        cluster.wait_for_documentation();
+        cluster
     })
 }
 
 impl Cluster {
-    /// What the control plane itself offers: its kubeconfig, service accounts, a proxy's needs.
-    pub(crate) fn control_plane(&self) -> &ControlPlane {
-        &self.control_plane
+    /// An established definition is served at once, but its short name and its documentation come a little later.
+    fn wait_for_documentation(&self) {
+        let until = Instant::now() + Duration::from_mins(1);
+        while let Err(said) = self.kubectl(&["explain", "ssb.spec"]) {
+            assert!(Instant::now() < until, "{said}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// A client with the administrator's rights. It belongs to the runtime of the calling test.

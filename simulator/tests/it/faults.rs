@@ -86,6 +86,20 @@ async fn an_answer_may_come_strangely_and_be_true() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_client_left_halfway_is_not_delivered() {
+    let cloud = cloud().await;
+    cloud.add_fault(Rule::new("CreateBackup", Effect::Drip { bytes: 1, every_milliseconds: 20 }));
+    let mut stream = connect(cloud.url()).unwrap();
+    stream.write_all(&create_all(&cloud, INSTANCE, "n").bytes()).unwrap();
+    stream.read_exact(&mut [0; 20]).unwrap();
+    drop(stream);
+    // Longer than the whole answer takes.
+    std::thread::sleep(Duration::from_secs(3));
+    let entry = cloud.ledger()[0].clone();
+    assert!(entry.accepted && !entry.delivered);
+}
+
+#[tokio::test]
 async fn a_throttled_or_redirected_request_takes_no_effect() {
     let (cloud, got, entry) = suffer(Effect::Throttle).await;
     assert!(got.unwrap().body.contains("RequestLimitExceeded"));
@@ -129,7 +143,7 @@ async fn one_request_can_be_executed_twice() {
 #[tokio::test]
 async fn a_held_request_is_accepted_after_its_client_is_gone() {
     let cloud = cloud().await;
-    cloud.add_fault(Rule::new("CreateBackup", Effect::Hold { seconds: 0.5, verify: Verify::Arrival, hang_up: false }));
+    cloud.add_fault(Rule::new("CreateBackup", Effect::Hold { seconds: 1.0, verify: Verify::Arrival, hang_up: false }));
     let mut stream = connect(cloud.url()).unwrap();
     stream.write_all(&create_all(&cloud, INSTANCE, "n").bytes()).unwrap();
     eventually("the request arrives", || !cloud.ledger().is_empty());
@@ -139,14 +153,14 @@ async fn a_held_request_is_accepted_after_its_client_is_gone() {
     let entry = cloud.ledger()[0].clone();
     assert!(entry.accepted && !entry.delivered);
     let held = entry.accepted_at.unwrap().duration_since(entry.received);
-    assert!(held.as_millis() >= 500, "{held}");
+    assert!(held.as_millis() >= 1_000, "{held}");
 }
 
 #[tokio::test]
 async fn a_held_request_is_verified_when_it_arrives_or_when_it_is_accepted() {
     for (verify, accepted) in [(Verify::Arrival, true), (Verify::Acceptance, false)] {
         let cloud = cloud().await;
-        cloud.add_fault(Rule::new("CreateBackup", Effect::Hold { seconds: 0.4, verify, hang_up: true }));
+        cloud.add_fault(Rule::new("CreateBackup", Effect::Hold { seconds: 1.0, verify, hang_up: true }));
         assert!(create_all(&cloud, INSTANCE, "n").send(&cloud).is_err(), "the connection ends at once");
         // Meanwhile the signature runs out.
         cloud.switch(|switches| switches.clock_offset_seconds = 1_000);
@@ -181,10 +195,10 @@ async fn delays_lie_before_the_effect_or_before_the_answer() {
     cloud.add_fault(Rule::new("CreateBackup", Effect::None).delay(200).answer_delay(300));
     let start = Instant::now();
     assert_eq!(create_all(&cloud, INSTANCE, "n").code(&cloud), "OK");
-    assert!(start.elapsed() >= Duration::from_millis(500));
+    let whole = start.elapsed().as_millis();
     let entry = cloud.ledger()[0].clone();
-    let before = entry.accepted_at.unwrap().duration_since(entry.received).as_millis();
-    assert!((200..500).contains(&before), "{before}");
+    let before = u128::try_from(entry.accepted_at.unwrap().duration_since(entry.received).as_millis()).unwrap();
+    assert!(before >= 200 && whole >= before + 300, "{before} of {whole}");
 }
 
 #[tokio::test]
@@ -208,7 +222,7 @@ async fn a_listener_hears_of_each_position_while_the_request_stands_still_there(
 #[tokio::test]
 async fn an_idle_connection_is_closed() {
     let cloud = cloud().await;
-    cloud.switch(|switches| switches.idle_seconds = 0.3);
+    cloud.switch(|switches| switches.idle_seconds = 1.5);
     let mut stream = connect(cloud.url()).unwrap();
     let call = Call::new(&cloud, "DescribeDBInstances", &json!({}));
     let request = String::from_utf8(call.bytes()).unwrap().replace("Connection: close\r\n", "");

@@ -63,6 +63,15 @@ async fn different_databases_go_together_and_a_whole_instance_goes_alone() {
 }
 
 #[tokio::test]
+async fn a_whole_instance_is_whole_also_for_a_database_that_came_later() {
+    let cloud = cloud().await;
+    assert_eq!(create_all(&cloud, INSTANCE, "n").code(&cloud), "OK");
+    cloud.change_instance(INSTANCE, |it| it.databases.push("later".to_owned()));
+    let later = create(&cloud, INSTANCE, "n", &["later"]);
+    assert_eq!(later.code(&cloud), "ResourceUnavailable.InstanceStatusInvalid");
+}
+
+#[tokio::test]
 async fn an_instance_at_its_nightly_backup_is_busy_with_the_code_that_is_set() {
     let cloud = cloud().await;
     let nightly = cloud.begin_nightly(INSTANCE, None).unwrap();

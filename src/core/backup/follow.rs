@@ -98,7 +98,10 @@ fn by_progress(seen: &Seen, limits: &Limits, row: &Row) -> Step {
 }
 
 fn unread(seen: &Seen, limits: &Limits, trouble: &Trouble) -> Step {
-    let needs_a_person = matches!(trouble.meaning, Meaning::Credentials | Meaning::AccessDenied | Meaning::ClockSkew);
+    let needs_a_person = matches!(
+        trouble.meaning,
+        Meaning::NoCredentials | Meaning::Credentials | Meaning::AccessDenied | Meaning::ClockSkew
+    );
     let long = seen.failing_since.is_some_and(|since| seen.now >= later(since, UNOBSERVABLE_SECONDS));
     let already = seen.record.reason == Some(Reason::Unobservable);
     if needs_a_person || long || already {

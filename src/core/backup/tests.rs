@@ -130,12 +130,13 @@ fn i3_only_a_complete_listing_without_ours_leads_to_a_submission() {
 #[test]
 fn a_failed_look_waits_or_ends_by_its_meaning() {
     use Meaning::{
-        AccessDenied, ClockSkew, Credentials, DatabaseNotFound, InstanceNotFound, InvalidRequest, Throttled,
-        Unavailable,
+        AccessDenied, ClockSkew, Credentials, DatabaseNotFound, InstanceNotFound, InvalidRequest, NoCredentials,
+        Throttled, Unavailable,
     };
     for (meaning, expected) in [
         (Throttled, Reason::Throttled),
         (Unavailable, Reason::CloudUnreachable),
+        (NoCredentials, Reason::CredentialsUnavailable),
         (Credentials, Reason::CredentialsUnavailable),
         (AccessDenied, Reason::AccessDenied),
         (ClockSkew, Reason::ClockSkew),

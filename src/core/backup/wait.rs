@@ -2,12 +2,12 @@
 //!
 //! A submission comes out of one place, [`after_look`], and only after a complete listing that was read in this pass (I3).
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 
 use super::{LAST_LOOK_SECONDS, Limits, QUEUED_SECONDS, Step, adoption};
 use crate::core::name;
 use crate::core::order::{Invalid, Order};
-use crate::core::pace::{self, later};
+use crate::core::pace::{self, later, utc};
 use crate::core::reason::Reason;
 use crate::core::record::{Record, Standing};
 use crate::core::seen::{InstanceStatus, Listing, Meaning, Seen, Trouble};
@@ -147,6 +147,8 @@ pub(in crate::core) fn refused(order: &Order, trouble: &Trouble, record: &Record
         Meaning::DatabaseBusy => (Reason::DatabaseBusy, 1, 60),
         Meaning::Throttled => (Reason::Throttled, 2, 60),
         Meaning::Unavailable => (Reason::CloudUnreachable, 5, 60),
+        // The Secret is read anyway once a minute, and no call is spent on it.
+        Meaning::NoCredentials => (Reason::CredentialsUnavailable, 60, 60),
         Meaning::Credentials => (Reason::CredentialsUnavailable, 60, 600),
         Meaning::AccessDenied => (Reason::AccessDenied, 60, 600),
         Meaning::ClockSkew => (Reason::ClockSkew, 60, 600),
@@ -157,7 +159,7 @@ pub(in crate::core) fn refused(order: &Order, trouble: &Trouble, record: &Record
     let since = record.error.as_ref().filter(|_| record.reason == Some(reason)).map(|note| note.time);
     Step::Wait {
         reason,
-        message: format!("{} Tried again until {}.", trouble.sentence, utc(order.deadline)),
+        message: format!("{} The order keeps trying until {}.", trouble.sentence, utc(order.deadline)),
         note: Some(trouble.note.clone()),
         until: pace::next(since.unwrap_or(now), now, first, 2, last),
     }
@@ -194,8 +196,4 @@ pub(super) fn deadline(order: &Order, seen: &Seen) -> Step {
         row: None,
         note: None,
     }
-}
-
-fn utc(time: Timestamp) -> impl std::fmt::Display {
-    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 }

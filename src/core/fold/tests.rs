@@ -197,3 +197,9 @@ fn i6_an_answer_to_a_wiped_status_restores_what_was_announced() {
     assert_eq!((next.record.attempts, next.record.submit_time), (1, Some(at(1))));
     assert_eq!(next.record.reason, Some(Reason::OutcomeUnknown));
 }
+
+#[test]
+fn i1_a_submission_that_was_not_announced_leaves_no_trace() {
+    let fresh = Record { observed_generation: Some(1), ..Record::default() };
+    assert_eq!(after(fresh.clone(), &submit(), &Outcome::NotDurable).record, fresh);
+}
