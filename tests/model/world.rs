@@ -37,6 +37,7 @@ pub(crate) enum Guard {
 }
 
 /// What a world is made of.
+#[expect(clippy::struct_excessive_bools, reason = "each is one freedom of the world, and all are combined")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Setting {
     /// One more than none; the default is one.
