@@ -18,7 +18,6 @@ mod backup;
 pub mod conversion;
 mod definition;
 mod quantity;
-pub mod reasons;
 mod rules;
 mod status;
 mod stored;

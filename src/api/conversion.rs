@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{CloudError, Intent, ReadStatus, SqlServerBackupSpec, SqlServerBackupStatus, StoredBackup};
-use super::{StorageStrategy, Strategy, quantity, reasons};
+use super::{StorageStrategy, Strategy, quantity};
 use crate::core::order::{Invalid, Order, Scope, Storage, Subject, Uid};
 use crate::core::pace::later;
-use crate::core::reason::{Acceptance, Reason, Verdict};
+use crate::core::reason::{self, Acceptance, Reason, Verdict};
 use crate::core::record::{Copy, FlowId, Intent as Announced, Note, Record};
 
 /// What the object is. Fails only for an object that no API server stored.
@@ -78,7 +78,7 @@ pub fn record(read: &ReadStatus) -> Record {
     let status = &read.fields;
     let condition = |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
     let is_true = |kind: &str| condition(kind).filter(|condition| condition.status == Verdict::True.as_str());
-    let ready = condition(reasons::READY);
+    let ready = condition(reason::READY);
     let lost_intent = read.unreadable.iter().any(|path| path.starts_with("intent") || path == "submitTime");
     let reason = match ready {
         // Somebody called, and nobody can read when: that is a doubt, never an order that nobody looked at.
@@ -89,10 +89,10 @@ pub fn record(read: &ReadStatus) -> Record {
     Record {
         observed_generation: status.observed_generation,
         reason,
-        ended: is_true(reasons::READY).or(is_true(reasons::STALLED)).is_some(),
+        ended: is_true(reason::READY).or(is_true(reason::STALLED)).is_some(),
         since: ready.map(|ready| ready.last_transition_time.0),
         message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
-        acceptance: is_true(reasons::SUBMITTED).map(|submitted| {
+        acceptance: is_true(reason::SUBMITTED).map(|submitted| {
             if submitted.reason == Acceptance::Adopted.as_str() { Acceptance::Adopted } else { Acceptance::Accepted }
         }),
         backup_name: status.backup_name.clone(),
@@ -162,11 +162,11 @@ pub fn status(
 
 fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, now: Timestamp) -> Vec<Condition> {
     let before = before.conditions.as_deref().unwrap_or_default();
-    let Some(reason) = record.reason else {
+    let Some(place) = record.reason else {
         let now_seen = |condition: &Condition| Condition { observed_generation: Some(generation), ..condition.clone() };
         return before.iter().map(now_seen).collect();
     };
-    let row = reason.verdicts(record.acceptance);
+    let row = place.verdicts(record.acceptance);
     let one = |kind: &str, verdict: Verdict, word: &str, message: &str| {
         // 1970 is the schema's default: nobody ever entered that condition.
         let kept = before.iter().find(|old| {
@@ -181,24 +181,24 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
             last_transition_time: kept.map_or(Time(whole_seconds(now)), |old| old.last_transition_time.clone()),
         }
     };
-    let word = reason.as_str();
+    let word = place.as_str();
     let submitted = match record.acceptance {
         Some(Acceptance::Accepted) => {
-            one(reasons::SUBMITTED, row.submitted, "Accepted", "The cloud accepted the order.")
+            one(reason::SUBMITTED, row.submitted, Acceptance::Accepted.as_str(), "The cloud accepted the order.")
         }
         Some(Acceptance::Adopted) => one(
-            reasons::SUBMITTED,
+            reason::SUBMITTED,
             row.submitted,
-            "Adopted",
+            Acceptance::Adopted.as_str(),
             "The backup was found in the cloud's listing, by its name.",
         ),
-        None => one(reasons::SUBMITTED, row.submitted, word, &record.message),
+        None => one(reason::SUBMITTED, row.submitted, word, &record.message),
     };
     vec![
         submitted,
-        one(reasons::READY, row.ready, word, &record.message),
-        one(reasons::RECONCILING, row.reconciling, word, &record.message),
-        one(reasons::STALLED, row.stalled, word, &record.message),
+        one(reason::READY, row.ready, word, &record.message),
+        one(reason::RECONCILING, row.reconciling, word, &record.message),
+        one(reason::STALLED, row.stalled, word, &record.message),
     ]
 }
 

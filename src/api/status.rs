@@ -12,7 +12,8 @@
 //! Everything is optional in Rust: an older version of the program, or a person, may have written this status.
 #![expect(unreachable_pub, reason = "the derive repeats the public type inside a function body")]
 
-use super::{reasons, rules};
+use super::rules;
+use crate::core::reason::{self, Reason};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
@@ -221,15 +222,15 @@ fn pending() -> serde_json::Value {
         serde_json::json!({
             "type": kind,
             "status": status,
-            "reason": reasons::PENDING,
+            "reason": Reason::Pending.as_str(),
             "message": "The operator has not looked at this order yet.",
             "lastTransitionTime": NEVER,
         })
     };
     serde_json::json!([
-        condition(reasons::SUBMITTED, "Unknown"),
-        condition(reasons::READY, "Unknown"),
-        condition(reasons::RECONCILING, "True"),
-        condition(reasons::STALLED, "False"),
+        condition(reason::SUBMITTED, "Unknown"),
+        condition(reason::READY, "Unknown"),
+        condition(reason::RECONCILING, "True"),
+        condition(reason::STALLED, "False"),
     ])
 }

@@ -135,15 +135,16 @@ mod tests {
 
     #[test]
     fn a_bad_secret_names_the_key_and_the_cure_and_never_the_value() {
+        let (id, key) = (("secretId", b"id".as_slice()), ("secretKey", b"hidden".as_slice()));
         for (pairs, names) in [
-            (&[("secretKey", b"hidden" as &[u8])] as &[_], "secretId"),
-            (&[("secretId", b"id" as &[u8]), ("secretKey", b"")], "secretKey"),
-            (&[("secretId", b"id" as &[u8]), ("secretKey", b"hidden\n")], "secretKey"),
-            (&[("secretId", b" id" as &[u8]), ("secretKey", b"hidden")], "secretId"),
-            (&[("secretId", b"id" as &[u8]), ("secretKey", b"\xffhidden")], "secretKey"),
-            (&[("secretId", b"id" as &[u8]), ("secretKey", b"hidden"), ("token", b"")], "token"),
+            (vec![key], "secretId"),
+            (vec![id, ("secretKey", b"")], "secretKey"),
+            (vec![id, ("secretKey", b"hidden\n")], "secretKey"),
+            (vec![("secretId", b" id"), key], "secretId"),
+            (vec![id, ("secretKey", b"\xffhidden")], "secretKey"),
+            (vec![id, key, ("token", b"")], "token"),
         ] {
-            let problem = credential("the-secret", &secret(pairs)).unwrap_err();
+            let problem = credential("the-secret", &secret(&pairs)).unwrap_err();
             assert!(problem.contains(names) && problem.contains("the-secret"), "{problem}");
             assert!(!problem.contains("hidden"), "{problem}");
         }

@@ -8,8 +8,8 @@ use futures::channel::mpsc::UnboundedSender;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 
-use crate::api::{StoredBackup, reasons};
-use crate::core::reason::Reason;
+use crate::api::StoredBackup;
+use crate::core::reason::{self, Reason};
 
 /// The cache of one watch, and a way to ask for a pass over one of its orders.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ fn instance(object: &StoredBackup) -> Option<(String, String)> {
 
 fn waits(object: &StoredBackup) -> bool {
     let conditions = object.status.fields.conditions.iter().flatten();
-    let mut ready = conditions.filter(|condition| condition.type_ == reasons::READY);
+    let mut ready = conditions.filter(|condition| condition.type_ == reason::READY);
     object.metadata.deletion_timestamp.is_none()
         && ready.any(|ready| ready.reason == Reason::InstanceBusy.as_str() && ready.status == "False")
 }

@@ -1,7 +1,22 @@
-//! Where an order can be, and what its four conditions say there.
+//! Where an order can be, and what its four conditions say there: every word of a status, in one place.
+//!
+//! The words are an interface: people search for them, alerts and pipelines compare them. A word is never renamed within
+//! a version. Each has a section in `docs/reasons.md`, and a test keeps the two lists equal.
 //!
 //! A reason is a row of the table in `DESIGN.md`. It is the reason of `Ready`, `Reconciling` and `Stalled`; `Submitted`
 //! carries it too until the cloud has accepted the order, and then says how that was learnt, for ever.
+
+/// Condition type: the cloud has accepted the backup. Never leaves True.
+pub const SUBMITTED: &str = "Submitted";
+/// Condition type: the cloud has reported the copy complete.
+pub const READY: &str = "Ready";
+/// Condition type: the operator is at work, or will try again by itself.
+pub const RECONCILING: &str = "Reconciling";
+/// Condition type: the order ended without a copy; only a person can go on from here.
+pub const STALLED: &str = "Stalled";
+
+/// The condition types, in the order in which a status lists them. All are always present.
+pub const CONDITION_TYPES: [&str; 4] = [SUBMITTED, READY, RECONCILING, STALLED];
 
 /// The value of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +50,9 @@ pub enum Acceptance {
 }
 
 impl Acceptance {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Accepted, Self::Adopted];
+
     /// The reason of `Submitted`.
     pub const fn as_str(self) -> &'static str {
         match self {

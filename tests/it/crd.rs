@@ -4,7 +4,8 @@
 use crate::cluster::{self, Cluster};
 use crate::golden;
 use serde_json::Value;
-use sqlserver_backup_operator::api::{self, reasons};
+use sqlserver_backup_operator::api;
+use sqlserver_backup_operator::core::reason::{self, Reason};
 
 const WISH: &str = r#"{
     "apiVersion": "tencentdb.dev/v1alpha1", "kind": "SqlServerBackup", "metadata": { "name": "nightly" },
@@ -71,10 +72,10 @@ fn a_new_object_is_pending_in_all_four_conditions() {
         .map(|one| (one["type"].as_str().unwrap(), one["status"].as_str().unwrap(), one["reason"].as_str().unwrap()))
         .collect();
     let expected = [
-        (reasons::SUBMITTED, "Unknown", reasons::PENDING),
-        (reasons::READY, "Unknown", reasons::PENDING),
-        (reasons::RECONCILING, "True", reasons::PENDING),
-        (reasons::STALLED, "False", reasons::PENDING),
+        (reason::SUBMITTED, "Unknown", Reason::Pending.as_str()),
+        (reason::READY, "Unknown", Reason::Pending.as_str()),
+        (reason::RECONCILING, "True", Reason::Pending.as_str()),
+        (reason::STALLED, "False", Reason::Pending.as_str()),
     ];
     assert_eq!(conditions, expected);
     assert_eq!(status["observedGeneration"], 0, "no generation was looked at");

@@ -9,8 +9,9 @@ use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use sqlserver_backup_operator::api::{
     CloudError, CredentialsRef, Intent, SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus, StorageStrategy,
-    StoredBackup, Strategy, reasons,
+    StoredBackup, Strategy,
 };
+use sqlserver_backup_operator::core::reason::{self, Reason};
 
 fn full_spec() -> SqlServerBackupSpec {
     SqlServerBackupSpec {
@@ -32,7 +33,7 @@ fn full_status() -> SqlServerBackupStatus {
     let condition = |kind: &str| Condition {
         type_: kind.to_owned(),
         status: "True".to_owned(),
-        reason: reasons::RUNNING.to_owned(),
+        reason: Reason::Running.as_str().to_owned(),
         message: "Said.".to_owned(),
         last_transition_time: time(0),
         observed_generation: Some(3),
@@ -56,7 +57,7 @@ fn full_status() -> SqlServerBackupStatus {
             request_id: some("5ce5990d"),
             time: Some(time(4)),
         }),
-        conditions: Some(reasons::CONDITION_TYPES.iter().map(|kind| condition(kind)).collect()),
+        conditions: Some(reason::CONDITION_TYPES.iter().map(|kind| condition(kind)).collect()),
         intent: Some(Intent {
             backup_name: some("nightly_0_2"),
             attempt: Some(2),
