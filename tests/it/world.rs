@@ -307,6 +307,15 @@ impl World {
         self.holds_no_secret().await;
     }
 
+    /// What `/metrics` says; nothing without an operator.
+    pub(crate) async fn metrics(&self) -> String {
+        let listens = self.lines().into_iter().rev().find_map(|line| line["address"].as_str().map(str::to_owned));
+        match fetch(&format!("http://{}/metrics", listens.unwrap_or_default())).await {
+            Some((200, metrics)) => metrics,
+            _ => String::new(),
+        }
+    }
+
     async fn holds_no_secret(&self) {
         let mut texts = vec![("events", serde_json::to_string(&self.all_events().await).unwrap())];
         let versions = self.histories.uids().into_iter().flat_map(|uid| self.histories.of(&uid));
@@ -315,10 +324,7 @@ impl World {
         let log = read("earlier.log") + &read("operator.log");
         assert!(!log.contains("panicked"), "the operator panicked");
         texts.push(("log", log));
-        let listens = self.lines().into_iter().rev().find_map(|line| line["address"].as_str().map(str::to_owned));
-        if let Some((200, metrics)) = fetch(&format!("http://{}/metrics", listens.unwrap_or_default())).await {
-            texts.push(("metrics", metrics));
-        }
+        texts.push(("metrics", self.metrics().await));
         for secret in &self.secrets {
             let base64 = serde_json::to_value(ByteString(secret.clone().into_bytes())).unwrap();
             for form in [secret.as_str(), base64.as_str().unwrap().trim_end_matches('=')] {
