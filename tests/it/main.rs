@@ -12,11 +12,14 @@
 )]
 
 mod cluster;
+mod crash;
 mod crd;
 mod examples;
 mod golden;
+mod manifests;
 mod operator;
 mod process;
+mod proxy;
 mod reasons;
 mod recorder;
 mod scenario;

@@ -10,7 +10,8 @@ use std::time::Instant;
 use futures::{StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tencentdb_simulator::Backup;
 
 /// One version of an object.
 #[derive(Clone, Debug)]
@@ -87,6 +88,39 @@ pub(crate) fn reasons(history: &[Version]) -> Vec<String> {
     let mut all: Vec<String> = history.iter().map(|version| reason(&version.object).to_owned()).collect();
     all.dedup();
     all
+}
+
+/// What the status of a completed order says must be what the cloud holds.
+pub(crate) fn tells_the_truth(object: &Value, backup: &Backup) {
+    let status = &object["status"];
+    match condition(object, "Submitted")["reason"].as_str() {
+        Some("Accepted") => assert_eq!(status["flowId"], json!(backup.flow_id)),
+        // A receipt that was written down before the rest was lost stays.
+        Some("Adopted") => assert!(status["flowId"].is_null() || status["flowId"] == json!(backup.flow_id)),
+        other => panic!("{other:?}: {object:#}"),
+    }
+    assert_eq!(condition(object, "Ready")["status"], "True");
+    assert_eq!(status["backupName"], json!(backup.name));
+    let second = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    assert_eq!(second(&status["startTime"]), backup.started.as_second());
+    assert_eq!(second(&status["completionTime"]), backup.ended.unwrap().0.as_second());
+    assert!(status["intent"].is_null() && status["error"].is_null(), "{status:#}");
+    assert_eq!(status["observedGeneration"], object["metadata"]["generation"]);
+    if backup.unpackaged {
+        assert!(status["groupId"].is_string());
+        assert!(status["size"].is_null() && status["fileName"].is_null(), "of one file only: {status:#}");
+    } else {
+        assert_eq!(status["backupId"], json!(backup.id));
+        assert_eq!(kilobytes(status["size"].as_str().unwrap()), backup.size_kb);
+        assert!(status["fileName"].is_string() && status["groupId"].is_null(), "{status:#}");
+    }
+}
+
+/// The quantities that stand in a status are whole powers of 1 024.
+fn kilobytes(quantity: &str) -> u64 {
+    let (number, unit) = quantity.split_at(quantity.len() - 2);
+    let unit = ["Ki", "Mi", "Gi", "Ti"].into_iter().position(|known| known == unit).unwrap();
+    number.parse::<u64>().unwrap() << (10 * unit)
 }
 
 /// What holds in every history: I5, I6, and four conditions of one row, always.

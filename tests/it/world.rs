@@ -19,6 +19,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::{ClusterRole, RoleBinding};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Resource, ResourceExt};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlserver_backup_operator::api::SqlServerBackup;
 use tencentdb_simulator::{Cloud, DOWNLOAD_SECRET, Entry, PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY, Settings};
@@ -252,6 +253,14 @@ impl World {
         self.calls(order).iter().map(|entry| entry.flow_ids.len()).sum()
     }
 
+    /// What the status of a completed order says must be what the cloud holds.
+    pub(crate) fn tells_the_truth(&self, order: &Order, object: &Value) {
+        let flows: Vec<i64> = self.calls(order).into_iter().flat_map(|call| call.flow_ids).collect();
+        let backups = self.cloud.backups();
+        let backup = backups.iter().find(|backup| flows.contains(&backup.flow_id)).unwrap();
+        recorder::tells_the_truth(object, backup);
+    }
+
     /// kubectl in this namespace.
     pub(crate) async fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let whole: Vec<String> =
@@ -272,20 +281,25 @@ impl World {
         events.list(&ListParams::default()).await.unwrap().items
     }
 
-    /// No cloud call and no write for three seconds.
-    pub(crate) async fn is_silent(&self) {
+    /// No cloud call and no write for `long`.
+    pub(crate) async fn is_silent(&self, long: Duration) {
         // The calls of a pass that is under way, and the watch, may still bring what was done before.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let count = |world: &Self| (world.cloud.calls().len(), world.histories.len());
         let before = count(self);
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(long).await;
         let calls = self.cloud.calls();
         assert_eq!(before, count(self), "not silent: calls {:#?}", &calls[before.0.min(calls.len())..]);
     }
 
     /// The end of a scenario: silence, the ledger, the histories, the secrets.
     pub(crate) async fn finish(self, expected: &[(&Order, usize)]) {
-        self.is_silent().await;
+        self.is_silent(Duration::from_secs(3)).await;
+        self.finish_quietly(expected).await;
+    }
+
+    /// The same where the silence was heard already.
+    pub(crate) async fn finish_quietly(self, expected: &[(&Order, usize)]) {
         for uid in self.histories.uids() {
             recorder::check(&self.histories.of(&uid));
         }
@@ -405,14 +419,8 @@ async fn service_account(client: &Client, namespace: &str) -> String {
 
 /// The rules as they are deployed.
 fn deployed_role() -> ClusterRole {
-    serde_json::from_value(json!({
-        "metadata": { "name": "sqlserver-backup-operator" },
-        "rules": [
-            { "apiGroups": ["tencentdb.dev"], "resources": ["sqlserverbackups"], "verbs": ["get", "list", "watch"] },
-            { "apiGroups": ["tencentdb.dev"], "resources": ["sqlserverbackups/status"], "verbs": ["patch"] },
-            { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
-            { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
-        ],
-    }))
-    .unwrap()
+    let manifest = include_str!("../../deploy/manifest.yaml");
+    let parts = serde_yaml::Deserializer::from_str(manifest).map(|part| Value::deserialize(part).unwrap());
+    let role = parts.into_iter().find(|part| part["kind"] == "ClusterRole").unwrap();
+    serde_json::from_value(role).unwrap()
 }
