@@ -12,6 +12,7 @@
 mod scenes;
 mod screen;
 mod stage;
+mod theatre;
 mod view;
 
 use std::io;
@@ -25,9 +26,9 @@ use anyhow::{Context as _, Result};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::scenes::Theatre;
 use crate::screen::Screen;
 use crate::stage::Stage;
+use crate::theatre::Theatre;
 
 const FAILED: u8 = 1;
 const INTERRUPTED: u8 = 130;
@@ -72,7 +73,8 @@ fn play(screen: &mut Screen, stop: &Arc<AtomicBool>, begin: Instant) -> Result<(
 /// Raises `stop` at the first signal to end. What is on the stage then ends in order.
 fn listen(runtime: &Runtime, stop: &Arc<AtomicBool>) -> io::Result<()> {
     let _inside = runtime.enter();
-    let mut signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+    let mut signals =
+        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
     let stop = Arc::clone(stop);
     runtime.spawn(async move {
         let [interrupt, terminate, hangup] = &mut signals;

@@ -1,8 +1,8 @@
 //! The drawing: a story that scrolls, and under it two boards that follow what happens.
 //!
 //! On a terminal the boards are redrawn in place, and stay where they are when a scene ends. Into a pipe or a file goes
-//! plain text: a board is written out each time it has changed in more than the age of its objects. Colours need a
-//! terminal, and `NO_COLOR` switches them off.
+//! plain text: of each board the rows that are new or have changed in more than their age, as `kubectl get --watch` does.
+//! Colours need a terminal, and `NO_COLOR` switches them off.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -44,8 +44,10 @@ pub(crate) struct Screen {
     colour: bool,
     /// Lines above the cursor that the next frame overwrites.
     drawn: usize,
-    /// What the boards of the last frame had to tell.
+    /// Keys of the rows of the last frame.
     told: Vec<String>,
+    /// Titles of the boards that this scene has already shown.
+    introduced: Vec<&'static str>,
 }
 
 impl Screen {
@@ -53,12 +55,13 @@ impl Screen {
         let out = io::stdout();
         let is_terminal = out.is_terminal();
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { out, is_terminal, colour: is_terminal && !refused, drawn: 0, told: Vec::new() }
+        Self { out, is_terminal, colour: is_terminal && !refused, drawn: 0, told: Vec::new(), introduced: Vec::new() }
     }
 
     /// The title of the whole, or of a scene.
     pub(crate) fn title(&mut self, number: &str, text: &str) -> io::Result<()> {
         self.settle();
+        self.introduced.clear();
         let title = format!("{number}  {text}");
         let rule = "─".repeat(PROSE.saturating_sub(title.chars().count() + 1));
         let line = format!("{} {}", self.paint(BOLD, &title), self.paint(DIM, &rule));
@@ -74,7 +77,11 @@ impl Screen {
 
     /// A command as one could type it, and what it printed.
     pub(crate) fn command(&mut self, typed: &str, printed: &str) -> io::Result<()> {
-        let mut lines = vec![self.paint(BOLD, &format!("{INDENT}$ {typed}"))];
+        let mut lines: Vec<_> = [format!("{INDENT}$ {typed}")]
+            .iter()
+            .flat_map(|typed| typed.lines())
+            .map(|line| self.paint(BOLD, line))
+            .collect();
         lines.extend(printed.lines().map(|line| format!("{INDENT}{line}")));
         self.write(&lines)
     }
@@ -108,17 +115,30 @@ impl Screen {
     /// The boards as they are now.
     pub(crate) fn frame(&mut self, boards: &[Board]) -> io::Result<()> {
         if self.is_terminal {
-            self.told = boards.iter().map(|board| board.key.clone()).collect();
             return self.redraw(boards);
         }
-        for (nth, board) in boards.iter().enumerate() {
-            if self.told.get(nth) != Some(&board.key) {
-                let lines = self.lines(board, usize::MAX);
-                self.write(&lines)?;
+        let mut lines = Vec::new();
+        for board in boards {
+            let Some((head, rows)) = board.rows.split_first() else { continue };
+            let news: Vec<_> = rows.iter().filter(|row| !self.told.contains(&row.key)).collect();
+            if news.is_empty() {
+                continue;
             }
+            if !self.introduced.contains(&board.title) {
+                self.introduced.push(board.title);
+                lines.extend([String::new(), format!("  {}", board.title)]);
+            }
+            lines.extend([head].into_iter().chain(news).map(|row| format!("{INDENT}{}", row.text)));
         }
-        self.told = boards.iter().map(|board| board.key.clone()).collect();
-        Ok(())
+        self.told = boards.iter().flat_map(|board| &board.rows).map(|row| row.key.clone()).collect();
+        self.write(&lines)
+    }
+
+    /// The boards as a whole, where only their changes were written.
+    pub(crate) fn whole(&mut self, boards: &[Board]) -> io::Result<()> {
+        self.told.clear();
+        self.introduced.clear();
+        self.frame(boards)
     }
 
     /// What is drawn stays; the next frame begins below.
@@ -143,13 +163,11 @@ impl Screen {
 
     fn lines(&self, board: &Board, width: usize) -> Vec<String> {
         let rows = board.rows.iter().enumerate().map(|(nth, row)| {
-            let row = cut(&format!("{INDENT}{row}"), width);
+            let row = cut(&format!("{INDENT}{}", row.text), width);
             if nth == 0 { self.paint(DIM, &row) } else { self.tint(&row) }
         });
-        let none = format!("{INDENT}(none yet)");
-        let rows: Vec<_> = if board.rows.is_empty() { vec![none] } else { rows.collect() };
-        let title = cut(&format!("  {}", board.title), width);
-        [String::new(), self.paint(BOLD, &title)].into_iter().chain(rows).collect()
+        let title = self.paint(BOLD, &cut(&format!("  {}", board.title), width));
+        [String::new(), title].into_iter().chain(rows).collect()
     }
 
     /// Writes lines of the story: above the boards, which the next frame draws anew.

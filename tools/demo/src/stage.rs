@@ -1,6 +1,6 @@
 //! What stands on the stage: a real control plane, a simulated cloud, and the operator, which can be killed.
 //!
-//! - The operator is a process of its own, with a clean environment, under its own ServiceAccount and with exactly the
+//! - The operator is a process of its own, with a clean environment, under its own service account and with exactly the
 //!   rights of `deploy/manifest.yaml`; its Deployment is left out, because there is no node that could run a pod.
 //! - Its waits are set short, and the cloud's backups take seconds. The fence of a doubt is the real one, 600 seconds and
 //!   more: no scene may lean on it.

@@ -10,11 +10,16 @@ use tencentdb_simulator::{Backup, Entry};
 
 use crate::stage::Stage;
 
-/// A table with its title.
+/// A table with its title. The first row, if there is any, is the head.
 pub(crate) struct Board {
     pub(crate) title: &'static str,
-    pub(crate) rows: Vec<String>,
-    /// Equal for boards that differ in nothing but the passage of time.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A row of a board.
+pub(crate) struct Row {
+    pub(crate) text: String,
+    /// Equal for rows that differ in nothing but the passage of time, or in the width of their columns.
     pub(crate) key: String,
 }
 
@@ -40,7 +45,7 @@ impl View {
             .context("the list of backups cannot be read")?;
         let (now, entries, backups) = (stage.cloud().now(), stage.cloud().ledger(), stage.cloud().backups());
         // An answer counts as delivered only after its last byte: one that is just leaving is not lost.
-        let is_lost = |entry: &Entry| !entry.delivered && now.duration_since(entry.received).as_secs() >= 1;
+        let is_lost = |entry: &Entry| !entry.delivered && now.duration_since(entry.received).as_millis() >= 300;
         let asked = entries.iter().map(|entry| (entry.received.to_string(), row_of(entry, &backups, is_lost(entry))));
         let own = backups.iter().filter(|backup| backup.way == 0);
         let own = own.map(|backup| (backup.started.to_string(), row_of_the_clouds_own(backup)));
@@ -51,14 +56,14 @@ impl View {
 
     /// What is put on the screen.
     pub(crate) fn boards(&self) -> [Board; 2] {
-        let rows: Vec<String> = self.table.lines().map(str::to_owned).collect();
         // The last column is the age.
-        let key = rows.iter().filter_map(|row| Some(row.trim_end().rsplit_once(' ')?.0.trim_end())).collect();
+        let orders = self.table.lines().map(|line| Row { text: line.to_owned(), key: words(line, 1) });
         let head = ["TIME", "FLOW", "BACKUP NAME", "BACKUP", "ANSWER"].map(str::to_owned);
         let lines = aligned(std::iter::once(&head).chain(self.ledger.iter().map(|(_, row)| row)));
+        let ledger = lines.into_iter().map(|text| Row { key: words(&text, 0), text });
         [
-            Board { title: "kubectl get ssb", rows, key },
-            Board { title: "the cloud's ledger: what it was asked, and what it did", key: lines.concat(), rows: lines },
+            Board { title: "kubectl get ssb", rows: orders.collect() },
+            Board { title: "the cloud's ledger: what it was asked, and what it did", rows: ledger.collect() },
         ]
     }
 
@@ -166,6 +171,12 @@ fn short(name: &str) -> String {
     parts.collect::<Vec<_>>().join("_")
 }
 
+/// The words of a line, without the last so many.
+fn words(line: &str, without: usize) -> String {
+    let words: Vec<_> = line.split_whitespace().collect();
+    words.get(..words.len().saturating_sub(without)).unwrap_or_default().join(" ")
+}
+
 fn aligned<'a, const N: usize>(rows: impl Iterator<Item = &'a [String; N]> + Clone) -> Vec<String> {
     let mut widths = [0; N];
     for row in rows.clone() {
@@ -188,6 +199,12 @@ mod tests {
     fn a_name_keeps_what_tells_it_apart() {
         assert_eq!(short("k8s_a_b_0123456789abcdef0123456789abcdef_12"), "k8s_a_b_0123…_12");
         assert_eq!(short("by_hand"), "by_hand");
+    }
+
+    #[test]
+    fn a_row_that_only_grew_older_or_wider_is_the_same() {
+        assert_eq!(words("a   True  5s", 1), words("a      True   6s", 1));
+        assert_ne!(words("a   True  5s", 1), words("a   False   6s", 1));
     }
 
     #[test]
