@@ -1,7 +1,7 @@
 //! The last stage of a pass: folds the outcome into the status, writes it once, tells at most one piece of news.
 //!
 //! # What it guarantees
-//! - No write without a transition, and no event without a write that landed.
+//! - No write without a transition, and no event without a write that landed; except for a second backup of the order.
 //! - The answer to a submission is written until it lands, the object is gone, or the drain's deadline passes: it is the
 //!   only fact that cannot be looked up again as it was. Anything else that does not land is decided anew by the next pass.
 
@@ -111,7 +111,8 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
         let at = next.record.copy.completion_time.or(next.record.since).unwrap_or(view.seen.now);
         ctx.metrics.succeeded(&namespace, at);
     }
-    if !is_written {
+    // A second FlowId has no place in the status, so it is told without a write.
+    if !is_written && next.duplicates == 0 {
         tracing::debug!(step = step.name(), "nothing to write");
         return;
     }

@@ -11,7 +11,7 @@ use super::backup::{Limits, Step, refused};
 use super::order::Order;
 use super::pace::{self, later};
 use super::reason::{Acceptance, Reason};
-use super::record::{Copy, Intent, Note, Record};
+use super::record::{Copy, FlowId, Intent, Note, Record};
 use super::seen::{Outcome, Row, Seen, Trouble};
 
 /// How far before the submission a backup may claim to have begun, in seconds; earlier is another time zone.
@@ -82,7 +82,13 @@ pub fn fold(
                 next.record.attempts = next.record.attempts.max(*attempt);
                 next.record.submit_time = next.record.submit_time.max(Some(*time));
             }
-            answer(&mut next, order, outcome, now, limits);
+            if is_overtaken(&next.record, *attempt, *time)
+                && matches!(outcome, Outcome::Refused(_) | Outcome::InDoubt { .. })
+            {
+                next.until = Some(now);
+            } else {
+                answer(&mut next, order, outcome, now, limits);
+            }
         }
         Step::Adopt { row, others, reason, message, until } => {
             adopt(&mut next.record, row, *reason, message, now);
@@ -116,6 +122,13 @@ pub fn fold(
     next
 }
 
+/// Whether the record has gone on from this call. A process that slept hears its answer after another one has announced
+/// the next call, or seen the end: then a refusal says nothing about that call (I4), and opens nothing that is over (I5).
+fn is_overtaken(record: &Record, attempt: i64, time: Timestamp) -> bool {
+    let is_another = |intent: &Intent| (intent.attempt, intent.time) != (attempt, time);
+    record.ended || record.last_call() > Some(time) || record.intent.as_ref().is_some_and(is_another)
+}
+
 /// What a submission's answer means. Another replica may have found the backup meanwhile, or seen its end: then only the
 /// FlowId is news.
 fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timestamp, limits: &Limits) {
@@ -123,8 +136,13 @@ fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timest
     match outcome {
         Outcome::None | Outcome::NotDurable => next.until = Some(later(now, 1)),
         Outcome::Accepted { flow_id, request_id } => {
-            record.flow_id = record.flow_id.or(Some(*flow_id));
-            record.request_id.clone_from(request_id);
+            if let Some(other) = record.flow_id.filter(|known| known != flow_id) {
+                next.duplicates = 1;
+                next.news = Some(two_flows(other, *flow_id));
+            } else {
+                record.flow_id = Some(*flow_id);
+                record.request_id.clone_from(request_id);
+            }
             if !record.is_ended_accepted() {
                 accept(record, Acceptance::Accepted);
                 let message = "The cloud accepted the backup and is making it; it documents 5 to 120 minutes.";
@@ -135,7 +153,10 @@ fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timest
         Outcome::Refused(_) | Outcome::InDoubt { .. } if record.is_accepted() => next.until = Some(now),
         Outcome::Refused(trouble) => {
             record.intent = None;
-            refusal(next, order, trouble, now, limits);
+            // An answer comes after its call, also where the clock was set back in between: else it would not read as one.
+            let time = Some(trouble.note.time).max(record.submit_time).unwrap_or(now);
+            let trouble = Trouble { note: Note { time, ..trouble.note.clone() }, ..trouble.clone() };
+            refusal(next, order, &trouble, now, limits);
         }
         Outcome::InDoubt { why } => {
             let fence = absence::fence(record.last_call().unwrap_or(now), limits.fence());
@@ -257,6 +278,19 @@ fn duplicates(row: &Row, others: &[Row]) -> Option<News> {
             names.join(", ")
         ),
     })
+}
+
+/// The status has room for one FlowId, so the event is the only place that names the other (I6).
+fn two_flows(known: FlowId, other: FlowId) -> News {
+    News {
+        is_warning: true,
+        reason: "DuplicateBackups",
+        message: format!(
+            "The cloud accepted this order twice: FlowId {} is followed, FlowId {} is another backup. None is deleted.",
+            known.value(),
+            other.value()
+        ),
+    }
 }
 
 /// News where the order was accepted, ended, or became somebody else's turn.
