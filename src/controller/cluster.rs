@@ -21,6 +21,10 @@ use crate::core::fold::News;
 /// How long one call may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// When an object that was said to be gone is asked for again. It costs nothing if the watch says the same; a server that
+/// is starting says so of objects that it has, and no event would follow.
+pub const GONE: Duration = Duration::from_mins(1);
+
 /// Why the API server did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::cluster::Trouble;
+use super::cluster::{GONE, Trouble};
 use super::context::Context;
 use super::error::Error;
 use super::look::View;
@@ -34,16 +34,15 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
         // If we die here, the next pass sees an announced call without an answer (a doubt), or what it saw before.
         match write(&view, &next, now, ctx).await {
             Ok(is_written) => return Ok(finish(&view, step, next, is_written, ctx).await),
-            Err(Trouble::Gone) => {
-                remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
-                return Ok(Action::await_change());
-            }
+            Err(Trouble::Gone) => return Ok(gone(&view, outcome, ctx)),
             Err(trouble) if !must_land(outcome) => return Err(Error::Report(trouble)),
             Err(trouble) => {
                 tracing::warn!(%trouble, ?outcome, "the answer to a submission is not recorded yet");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
-                refresh(&mut view, ctx).await;
+                if !refresh(&mut view, ctx).await {
+                    return Ok(gone(&view, outcome, ctx));
+                }
             }
         }
     }
@@ -66,16 +65,28 @@ async fn write(view: &View, next: &Next, now: Timestamp, ctx: &Context) -> Resul
     Ok(true)
 }
 
-/// Reads what the answer is to be folded into now. Unreadable, it stays as it was: the next write tells.
-async fn refresh(view: &mut View, ctx: &Context) {
+/// The order is gone, and its answer has no place. The log is then the only one that still names the FlowId.
+fn gone(view: &View, outcome: &Outcome, ctx: &Context) -> Action {
+    if let Outcome::Accepted { flow_id, request_id } = outcome {
+        tracing::warn!(flow_id = flow_id.value(), request_id, "accepted, and the object is gone: the copy stays");
+    }
+    remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
+    Action::requeue(GONE)
+}
+
+/// Reads what the answer is to be folded into now, and whether the order is still there: another object of its name is
+/// another order, which waits for this pass to end. Unreadable, the object stays as it was, and the next write tells.
+async fn refresh(view: &mut View, ctx: &Context) -> bool {
     let name = view.object.name_any();
     match ctx.cluster.read(&view.object.namespace().unwrap_or_default(), &name).await {
         Ok(object) if object.uid() == view.object.uid() => {
             view.seen.record = conversion::record(&object.status);
             view.seen.subject.generation = object.metadata.generation.unwrap_or_default();
             view.object = Arc::new(object);
+            true
         }
-        Ok(_) | Err(_) => {}
+        Ok(_) => false,
+        Err(_) => true,
     }
 }
 
