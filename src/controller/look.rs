@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::cloud::Access;
 use super::context::Context;
@@ -126,11 +127,11 @@ fn rest_or_order(view: &mut View, ctx: &Context, aim: Aim) -> Option<Order> {
         Aim::Nothing(until) => until,
         Aim::Before { .. } | Aim::Doubt | Aim::Flow { .. } => {
             let rest = ctx.memory.recall(&view.seen.subject.uid).rest;
-            let rest = rest
-                .filter(|(until, generation)| *generation == view.seen.subject.generation && *until > view.seen.now);
-            match rest {
+            let rest = rest.filter(|(_, generation)| *generation == view.seen.subject.generation);
+            let left = rest.map(|(until, _)| until.saturating_duration_since(Instant::now()));
+            match left.filter(|left| !left.is_zero()) {
                 None => return view.order.clone().ok(),
-                Some((until, _)) => Some(until),
+                Some(left) => Some(clock::now().saturating_add(left).unwrap_or(Timestamp::MAX)),
             }
         }
     };

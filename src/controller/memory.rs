@@ -15,8 +15,8 @@ use crate::core::order::Uid;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// The cloud is not looked at again before this, and for which generation that was said: our own status writes come
-    /// back as events, and a look for each would double the calls.
-    pub rest: Option<(Timestamp, i64)>,
+    /// back as events, and a look for each would double the calls. No clock that is set back makes it longer.
+    pub rest: Option<(Instant, i64)>,
     /// Since when looks at an accepted backup have failed in passing.
     pub failing_since: Option<Timestamp>,
     /// The newest version that the server showed this process, and when: a cache that shows an older one is behind.

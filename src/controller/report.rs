@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 
 use super::cluster::{GONE, Trouble};
 use super::context::Context;
@@ -102,7 +103,8 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
     let in_doubt = next.record.standing(now, ctx.limits.fence()) == Standing::InDoubt;
     let doubts = ctx.memory.change(&view.seen.subject.uid, |entry| {
         if looked {
-            entry.rest = next.until.filter(|until| *until > now).map(|until| (until, generation));
+            let rest = next.until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+            entry.rest = rest.and_then(|rest| Some((Instant::now().checked_add(rest)?, generation)));
             entry.failing_since = failing(&view.seen.sight).then(|| entry.failing_since.unwrap_or(view.seen.now));
         }
         entry.in_doubt = in_doubt;

@@ -305,6 +305,14 @@ fn a_clock_that_went_back_waits_for_its_last_call() {
 }
 
 #[test]
+fn a_look_that_a_clock_ahead_spoilt_holds_nobody_up_once_the_clock_is_right() {
+    let note = Note { time: at(10_800), ..trouble(Meaning::ClockSkew).note };
+    let record = Record { reason: Some(Reason::ClockSkew), error: Some(note), ..Record::default() };
+    let seen = seen(10, record, Sight::Nothing { until: None });
+    assert_eq!(aim(Ok(&order()), &seen, &LIMITS), Aim::Before { instance: false });
+}
+
+#[test]
 fn of_two_backups_the_earliest_good_one_is_followed_and_the_others_are_told() {
     let rows = vec![
         row(1, Progress::Failed),
