@@ -79,7 +79,8 @@ pub fn record(read: &ReadStatus) -> Record {
     let condition = |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
     let is_true = |kind: &str| condition(kind).filter(|condition| condition.status == Verdict::True.as_str());
     let ready = condition(reason::READY);
-    let lost_intent = read.unreadable.iter().any(|path| path.starts_with("intent") || path == "submitTime");
+    let lost_intent =
+        read.unreadable.iter().any(|path| path.starts_with("intent") || path == "submitTime" || path == "status");
     let reason = match ready {
         // Somebody called, and nobody can read when: that is a doubt, never an order that nobody looked at.
         _ if lost_intent => Some(Reason::OutcomeUnknown),
