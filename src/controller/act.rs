@@ -66,12 +66,14 @@ async fn write_ahead(view: &View, intent: &Intent, ctx: &Context) -> Option<Stor
         object.uid() == view.object.uid() && conversion::record(&object.status).intent.as_ref() == Some(intent)
     };
     let written = match ctx.cluster.write_status(&view.object, &status).await {
-        Ok(object) => Some(object),
+        Ok(object) => {
+            ctx.metrics.status_written();
+            Some(object)
+        }
         Err(trouble) => {
             tracing::warn!(%trouble, "the intent did not clearly become durable, reading it again");
             ctx.cluster.read(&view.object.namespace().unwrap_or_default(), &view.object.name_any()).await.ok()
         }
     };
-    ctx.metrics.status_written();
     written.filter(is_ours)
 }
