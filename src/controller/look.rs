@@ -180,8 +180,8 @@ fn needs(order: &Order, aim: Aim) -> (Urgency, Vec<(Action, u8)>) {
     match aim {
         Aim::Nothing(_) => (Urgency::Look, vec![]),
         Aim::Before { instance: false } => (Urgency::Look, vec![listings, (Action::CreateBackup, 1)]),
-        Aim::Before { instance: true } => (Urgency::Look, vec![listings, instance, (Action::CreateBackup, 1)]),
-        Aim::Doubt => (Urgency::Resolve, vec![listings, instance]),
+        Aim::Before { instance: true } => (Urgency::Look, vec![instance, listings, (Action::CreateBackup, 1)]),
+        Aim::Doubt => (Urgency::Resolve, vec![instance, listings]),
         Aim::Flow { flow, listing } => {
             let flow = flow.map(|_| (Action::DescribeBackupByFlowId, 1));
             (Urgency::Follow, flow.into_iter().chain(listing.then_some(listings)).collect())
@@ -211,15 +211,18 @@ async fn see(tokens: &mut Instants, seen: &Seen, ctx: &Context, access: &Access,
     match aim {
         Aim::Nothing(until) => Sight::Nothing { until },
         Aim::Before { instance: wanted } => {
-            let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
             // The state only spares a knock; without it the cloud itself answers.
             let instance = if wanted { state.await.ok().flatten() } else { None };
+            let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
             Sight::Before { listing, instance }
         }
         Aim::Doubt => {
-            // The instance after the listing: were it the other way round, a backup could begin in between, unexplained.
+            // The instance before the listing: were it the other way round, a backup that is not listed while it runs
+            // could end in between, and an idle instance would prove that there is none. None of ours begins in between:
+            // absence is only asked for after the fence.
+            let instance = state.await;
             let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
-            Sight::Doubt { listing, instance: state.await }
+            Sight::Doubt { listing, instance }
         }
         Aim::Flow { flow, listing } => {
             let by_flow = match flow {
