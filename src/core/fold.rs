@@ -134,7 +134,7 @@ fn is_overtaken(record: &Record, attempt: i64, time: Timestamp) -> bool {
 fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timestamp, limits: &Limits) {
     let record = &mut next.record;
     match outcome {
-        Outcome::None | Outcome::NotDurable => next.until = Some(later(now, 1)),
+        Outcome::None | Outcome::NotDurable => next.until = Some(later(now, limits.poll_min.min(5))),
         Outcome::Accepted { flow_id, request_id } => {
             if let Some(other) = record.flow_id.filter(|known| known != flow_id) {
                 next.duplicates = 1;
