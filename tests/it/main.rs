@@ -15,6 +15,7 @@ mod cluster;
 mod crd;
 mod examples;
 mod golden;
+mod layers;
 mod process;
 mod reasons;
 mod schema;
