@@ -161,7 +161,7 @@ fn readyz(readiness: &Readiness) -> Response<Full<Bytes>> {
         missing if missing.is_empty() => text(StatusCode::OK, "ok\n".to_owned()),
         missing => {
             let list = missing.join(", ");
-            text(StatusCode::SERVICE_UNAVAILABLE, format!("waiting for the first list of: {list}\n"))
+            text(StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {list}\n"))
         }
     }
 }

@@ -46,18 +46,18 @@ impl Readiness {
         Self::default()
     }
 
-    /// One more watch must have its first list. `name` is what `/readyz` shows while it is missing.
+    /// One more watch must have its first list. `name` is what `/readyz` says it waits for.
     pub fn expect(&self, name: impl Into<String>) -> Pending {
         let name = name.into();
         lock(&self.watches).insert(name.clone(), false);
         Pending { readiness: self.clone(), name }
     }
 
-    /// What is still missing, in the order of the names. Empty means ready.
+    /// What is still missing, in the order of the names; empty means ready.
     pub fn missing(&self) -> Vec<String> {
         let watches = lock(&self.watches);
         if watches.is_empty() {
-            return vec!["any watch, the program is starting".to_owned()];
+            return vec!["the program to start its watches".to_owned()];
         }
         watches.iter().filter(|(_, seen)| !**seen).map(|(name, _)| name.clone()).collect()
     }

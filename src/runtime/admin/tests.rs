@@ -55,12 +55,12 @@ async fn alive_until_the_vital_loop_is_overdue() {
 async fn ready_once_every_watch_has_its_first_list() {
     let (address, sources, _server) = serve().await;
     let (code, _, body) = ask(address, "GET", "/readyz").await;
-    assert_eq!((code, body.contains("starting")), (503, true), "no watch is not ready: {body}");
-    let first = sources.readiness.expect("sqlserverbackups in team-a");
-    let second = sources.readiness.expect("sqlserverbackups in team-b");
+    assert_eq!((code, body.contains("start its watches")), (503, true), "no watch is not ready: {body}");
+    let first = sources.readiness.expect("the first list of team-a");
+    let second = sources.readiness.expect("the first list of team-b");
     second.listed();
     let (code, _, body) = ask(address, "GET", "/readyz").await;
-    assert_eq!((code, body.as_str()), (503, "waiting for the first list of: sqlserverbackups in team-a\n"));
+    assert_eq!((code, body.as_str()), (503, "waiting for the first list of team-a\n"));
     first.listed();
     first.listed();
     let (code, _, body) = ask(address, "GET", "/readyz").await;
