@@ -171,13 +171,3 @@ fn each_promise_and_each_test_that_a_document_names_is_in_the_sources() {
         }
     }
 }
-
-/// A table cannot be wrapped.
-#[test]
-fn lines_are_short_except_in_tables() {
-    for (page, text) in documents() {
-        for line in text.lines().filter(|line| !line.starts_with('|')) {
-            assert!(line.chars().count() <= 120, "{}: {line}", page.display());
-        }
-    }
-}
