@@ -78,12 +78,9 @@ fn a_mistyped_database(it: &mut Theatre<'_>) -> Result<String> {
     ensure!(order.is("Stalled"), "the order is not Stalled");
     let [_, _, message] = order.condition("Ready");
     ensure!(!message.is_empty() && !message.contains('\n'), "the message is {message:?}");
-    it.screen.settle();
-    it.screen.say(&format!("The object says: {message}"))?;
-    it.screen.verbatim(&[
-        format!("status.error.code       {}", entry.code),
-        format!("status.error.requestId  {}", entry.request_id),
-    ])?;
+    let quoted =
+        [format!("status.error.code       {}", entry.code), format!("status.error.requestId  {}", entry.request_id)];
+    it.screen.aside(&format!("The object says: {message}"), &quoted)?;
     Ok(format!("{name} is DatabaseNotFound. The ledger shows the same RequestId, and no backup."))
 }
 

@@ -63,7 +63,7 @@ impl<'a> Theatre<'a> {
 
     /// How many backups the cloud made for the orders, after a look at each of them.
     fn tally(&mut self) -> Result<usize> {
-        let view = self.watch()?;
+        let view = View::take(&self.stage)?;
         self.screen.whole(&view.boards())?;
         let mut backups = 0;
         for order in view.orders() {
