@@ -109,6 +109,8 @@ fn a_lost_answer(it: &mut Theatre<'_>) -> Result<String> {
     it.until_reason(&name, "OutcomeUnknown")?;
     it.linger(BREATH)?;
     let pid = it.stage.kill_operator()?;
+    let reason = it.watch()?.order(&name).map(|order| order.reason().to_owned());
+    ensure!(reason.as_deref() == Some("OutcomeUnknown"), "killed too late: {name} was {reason:?} already");
     it.screen.command(&format!("kill -KILL {pid}"), "")?;
     it.screen.say("The operator is gone. The cloud goes on with a backup that nobody asks about.")?;
     it.linger(Duration::from_secs(3))?;
