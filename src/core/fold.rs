@@ -108,6 +108,10 @@ pub fn fold(
             end(&mut next.record, *reason, message, row.as_ref(), note.as_ref(), now);
         }
     }
+    if next.record.reason == Some(Reason::Pending) {
+        // Pending says that nobody has looked yet: resting in it observes nothing, and is worth no write.
+        next.record.observed_generation = seen.record.observed_generation;
+    }
     next.news = next.news.or_else(|| news(&seen.record, &next.record));
     next
 }

@@ -12,13 +12,20 @@
 )]
 
 mod cluster;
+mod crash;
 mod crd;
 mod examples;
 mod golden;
+mod layers;
 mod manifests;
+mod operator;
 mod process;
+mod proxy;
 mod reasons;
+mod recorder;
+mod scenario;
 mod schema;
 mod settings;
 mod stored;
 mod upgrade;
+mod world;

@@ -203,3 +203,12 @@ fn i1_a_submission_that_was_not_announced_leaves_no_trace() {
     let fresh = Record { observed_generation: Some(1), ..Record::default() };
     assert_eq!(after(fresh.clone(), &submit(), &Outcome::NotDurable).record, fresh);
 }
+
+#[test]
+fn an_order_that_rests_before_its_first_look_is_not_written() {
+    let fresh = Record { observed_generation: Some(0), ..Record::default() };
+    let rest = Step::Rest { until: Some(at(20)) };
+    assert!(!fresh.differs(&after(fresh.clone(), &rest, &Outcome::None).record), "no room in the budget yet");
+    let ended = Record { reason: Some(Reason::Completed), ended: true, ..fresh };
+    assert!(ended.differs(&after(ended.clone(), &rest, &Outcome::None).record), "a new generation of a finished one");
+}
