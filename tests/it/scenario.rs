@@ -2,4 +2,5 @@
 //! the truth in the status, and fall silent afterwards? One file a theme.
 
 mod doubt;
+mod states;
 mod success;
