@@ -15,8 +15,13 @@ help: ## Say what can be made
 build: ## Build all programs for trying them out
 	$(CARGO) build --workspace --locked
 
-demo: control-plane ## Show the operator at work on a real API server and a simulated cloud; KEEP=1 leaves it running
-	$(CARGO) run --locked --package demo
+demo: ## Show the operator at work on a real API server and a simulated cloud; KEEP=1 leaves it running
+	@test -x "$${CARGO_TARGET_DIR:-target}/debug/demo" || \
+		echo "demo: making what is missing, this once: about 3 min for the Rust programs on two cores with empty" \
+			"caches; before that the programs of the cluster, which say themselves what they take"
+	@tools/control-plane.sh >/dev/null
+	@$(CARGO) build --locked --package sqlserver-backup-operator --package demo
+	@$(CARGO) run --quiet --locked --package demo
 
 check: ## Run all that CI runs: format, lint, docs, deny, test
 	@set -e; for job in $(CHECKS); do \

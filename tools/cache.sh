@@ -36,12 +36,15 @@ is_at_least() {
     printf '%s\n' "$1" "$2" | sort --version-sort --check=silent
 }
 
+has_venv() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null
+}
+
 # venv NAME REQUIREMENTS: prints the python of an environment that holds just what REQUIREMENTS pins by version and hash.
 # The interpreter is part of its key: an environment does not survive an upgrade of the Python that it was made with.
 venv() {
     local key home
-    python3 -c 'import ensurepip, venv' 2>/dev/null ||
-        give_up "Python 3 with its venv module is needed: install python3 and python3-venv"
+    has_venv || give_up "Python 3 with its venv module is needed: install python3 and python3-venv"
     key="$1-$({ python3 -VV && cat "$2"; } | sha256sum | cut -c1-12)"
     home="$cache/$key"
     if [[ ! -e $home ]]; then

@@ -22,7 +22,7 @@ declare -A version=([etcd]="$etcd") seconds=([kube-apiserver]=240 [kube-controll
 declare -A program=()
 
 if [[ -n ${KUBEBUILDER_ASSETS:-} ]]; then
-    assets="$(realpath -e "$KUBEBUILDER_ASSETS")" || give_up "KUBEBUILDER_ASSETS names no folder"
+    assets="$(realpath -e "$KUBEBUILDER_ASSETS" 2>/dev/null)" || give_up "KUBEBUILDER_ASSETS names no folder: $KUBEBUILDER_ASSETS"
     for name in "${names[@]}"; do
         if [[ -x $assets/$name ]]; then
             program[$name]="$assets/$name"

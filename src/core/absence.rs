@@ -64,14 +64,18 @@ pub fn objection(
         Ok(None) => return Some(Objection::Invisible),
         Err(trouble) => return Some(Objection::Unread(trouble.clone())),
     };
-    let running = || listing.rows.iter().filter(|row| matches!(row.progress, Progress::Running | Progress::Unheard));
-    if now < fence {
-        Some(Objection::Early { until: fence })
-    } else if !listing.complete {
+    if now < fence { Some(Objection::Early { until: fence }) } else { hidden(listing, Some(status)) }
+}
+
+/// Whether a backup of ours could be there without showing. Before an order submits again after a refusal, this is asked
+/// too: the refusal may have been none, and its backup may not show its name yet (I3).
+pub fn hidden(listing: &Listing, status: Option<InstanceStatus>) -> Option<Objection> {
+    let mut running = listing.rows.iter().filter(|row| matches!(row.progress, Progress::Running | Progress::Unheard));
+    if !listing.complete {
         Some(Objection::Incomplete)
-    } else if running().any(|row| row.name.is_empty()) {
+    } else if running.clone().any(|row| row.name.is_empty()) {
         Some(Objection::Unattributed)
-    } else if status.is_at_work() && running().next().is_none() {
+    } else if status.is_some_and(InstanceStatus::is_at_work) && running.next().is_none() {
         Some(Objection::Unexplained)
     } else {
         None

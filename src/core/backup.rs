@@ -15,6 +15,7 @@
 //! | | listing | past the deadline | end: `DeadlineExceeded` |
 //! | | listing | refused, unreadable or incomplete | wait by its meaning, or end: `InstanceNotFound`, `InvalidRequest` |
 //! | | listing, instance | isolated or offline | wait: `InstanceBusy` |
+//! | | listing, instance | called before, and a backup of ours could be hidden | wait: `InstanceBusy` |
 //! | | listing | nothing of ours | **submit** |
 //! | in doubt | listing, instance | a row of ours | adopt |
 //! | | listing, instance | every condition of [`absence`](super::absence) | the doubt ends: wait, or end: `DeadlineExceeded` |
@@ -64,7 +65,7 @@ pub const BEHIND_SECONDS: i64 = 60;
 pub const LAST_LOOK_SECONDS: i64 = 600;
 
 /// The numbers that a decision depends on, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// How long the cloud accepts a signature: 300.
     pub signature_validity: i64,
@@ -86,13 +87,13 @@ impl Limits {
 }
 
 /// What a pass has to look at in the cloud.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Aim {
     /// Nothing, until then.
     Nothing(Option<Timestamp>),
     /// What must be looked at before a submission.
     Before {
-        /// The instance's state too: it last answered busy.
+        /// The instance's state too: the order was refused before, or its instance is busy.
         instance: bool,
     },
     /// What may end a doubt.
@@ -107,7 +108,7 @@ pub enum Aim {
 }
 
 /// What is to be done. Only [`Step::Submit`] touches the cloud; the others are recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Nothing.
     Rest {
@@ -218,7 +219,7 @@ pub fn aim(order: Result<&Order, &Invalid>, seen: &Seen, limits: &Limits) -> Aim
             } else if !seen.is_its_turn {
                 Aim::Nothing(Some(later(seen.now, BEHIND_SECONDS).min(order.deadline)))
             } else {
-                Aim::Before { instance: seen.record.reason == Some(Reason::InstanceBusy) }
+                Aim::Before { instance: seen.record.attempts > 0 || seen.record.reason == Some(Reason::InstanceBusy) }
             }
         }
     }

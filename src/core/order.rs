@@ -28,7 +28,7 @@ impl Uid {
 }
 
 /// What the object is, whether or not its spec can be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// Identity of the order: a new UID is a new order.
     pub uid: Uid,

@@ -19,7 +19,7 @@ pub const STALLED: &str = "Stalled";
 pub const CONDITION_TYPES: [&str; 4] = [SUBMITTED, READY, RECONCILING, STALLED];
 
 /// The value of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// It holds.
     True,
@@ -41,7 +41,7 @@ impl Verdict {
 }
 
 /// How the operator learnt that the cloud accepted the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Acceptance {
     /// `CreateBackup` answered with a FlowId.
     Accepted,
@@ -63,7 +63,7 @@ impl Acceptance {
 }
 
 /// The four conditions of one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Verdicts {
     /// The cloud accepted the order.
     pub submitted: Verdict,

@@ -9,7 +9,7 @@ use super::pace::later;
 use super::reason::{Acceptance, Reason};
 
 /// The cloud's handle of an accepted call, 1 to 2^63-1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowId(i64);
 
 impl FlowId {
@@ -25,7 +25,7 @@ impl FlowId {
 }
 
 /// The durable announcement of one call (I1), and the instant that its signature carries (I2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Intent {
     /// Name that the call gives to the backup.
     pub backup_name: String,
@@ -38,7 +38,7 @@ pub struct Intent {
 }
 
 /// What the cloud, or the way to it, last answered instead of accepting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Note {
     /// The cloud's error code, or the reason when there was no answer.
     pub code: String,
@@ -51,7 +51,7 @@ pub struct Note {
 }
 
 /// The copy, as far as the cloud has told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Copy {
     /// Backup id, used to restore; absent while running and for unpackaged backups.
     pub backup_id: Option<i64>,
@@ -68,7 +68,7 @@ pub struct Copy {
 }
 
 /// The status of an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// Generation that the conditions speak of.
     pub observed_generation: Option<i64>,
@@ -123,7 +123,7 @@ impl Default for Record {
 }
 
 /// What a record amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
     /// Over (I5).
     Finished,

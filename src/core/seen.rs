@@ -10,7 +10,7 @@ use super::order::{Subject, Uid};
 use super::record::{Copy, FlowId, Note, Record};
 
 /// Why the cloud could not be read, or refused an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Meaning {
     /// The instance is doing something else.
     InstanceBusy,
@@ -39,7 +39,7 @@ pub enum Meaning {
 }
 
 /// A read or a call that brought no usable answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Trouble {
     /// Its class.
     pub meaning: Meaning,
@@ -50,7 +50,7 @@ pub struct Trouble {
 }
 
 /// How far a backup is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Being made.
     Running,
@@ -63,7 +63,7 @@ pub enum Progress {
 }
 
 /// One backup as the cloud shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
     /// The name, empty if the row shows none.
     pub name: String,
@@ -74,7 +74,7 @@ pub struct Row {
 }
 
 /// The rows of an instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listing {
     /// Distinct rows, in the order in which they came.
     pub rows: Vec<Row>,
@@ -112,7 +112,7 @@ pub fn best<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<&'a Row> {
 }
 
 /// The state of an instance, as `DescribeDBInstances` numbers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceStatus(pub i64);
 
 impl InstanceStatus {
@@ -148,7 +148,7 @@ impl InstanceStatus {
 }
 
 /// What the cloud showed in this pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Sight {
     /// It was not asked: nothing was due, or not yet.
     Nothing {
@@ -160,7 +160,7 @@ pub enum Sight {
         /// When there will be.
         until: Timestamp,
     },
-    /// The look before a submission, with the instance if it last answered busy.
+    /// The look before a submission, with the instance if the order was refused before.
     Before {
         /// The rows of the instance.
         listing: Result<Listing, Trouble>,
@@ -184,7 +184,7 @@ pub enum Sight {
 }
 
 /// Everything that a decision rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Seen {
     /// The clock, read before everything else of this pass.
     pub now: Timestamp,
@@ -201,7 +201,7 @@ pub struct Seen {
 }
 
 /// What became of a submission.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The step had no effect on the cloud.
     None,

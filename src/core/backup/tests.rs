@@ -202,12 +202,26 @@ fn only_the_oldest_order_of_a_busy_instance_knocks() {
 fn a_refused_order_rests_at_least_the_listing_lag() {
     let record = refused(Reason::DatabaseBusy, 100);
     assert_eq!(aim(Ok(&order()), &seen(159, record.clone(), before(vec![])), &LIMITS), Aim::Nothing(Some(at(160))));
-    assert_eq!(aim(Ok(&order()), &seen(160, record, before(vec![])), &LIMITS), Aim::Before { instance: false });
+    assert_eq!(aim(Ok(&order()), &seen(160, record, before(vec![])), &LIMITS), Aim::Before { instance: true });
+}
+
+#[test]
+fn i3_a_refusal_that_was_none_may_hide_its_backup() {
+    let again = |rows, status| {
+        let sight = Sight::Before { listing: Ok(full(rows)), instance: Some(InstanceStatus(status)) };
+        step(&seen(500, refused(Reason::Throttled, 100), sight))
+    };
+    assert!(matches!(again(vec![], 2), Step::Submit { attempt: 2, .. }));
+    assert!(matches!(again(vec![foreign("nightly", Progress::Running)], 7), Step::Submit { attempt: 2, .. }));
+    assert_eq!(reason(&again(vec![foreign("", Progress::Running)], 7)), Reason::InstanceBusy);
+    assert_eq!(reason(&again(vec![], 7)), Reason::InstanceBusy);
+    let first = Sight::Before { listing: Ok(full(vec![foreign("", Progress::Running)])), instance: None };
+    assert!(matches!(step(&seen(1, Record::default(), first)), Step::Submit { .. }), "it never called");
 }
 
 #[test]
 fn an_instance_out_of_service_is_not_knocked_at() {
-    for (status, submits) in [(2, true), (7, true), (4, false), (5, false), (6, false), (8, false)] {
+    for (status, submits) in [(2, true), (9, true), (4, false), (5, false), (6, false), (8, false)] {
         let sight = Sight::Before { listing: Ok(full(vec![])), instance: Some(InstanceStatus(status)) };
         let step = step(&seen(500, refused(Reason::InstanceBusy, 100), sight));
         assert_eq!(matches!(step, Step::Submit { attempt: 2, .. }), submits, "{status}");

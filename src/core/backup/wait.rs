@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::{LAST_LOOK_SECONDS, Limits, QUEUED_SECONDS, Step, adoption};
+use crate::core::absence;
 use crate::core::name;
 use crate::core::order::{Invalid, Order};
 use crate::core::pace::{self, later, utc};
@@ -89,6 +90,17 @@ pub(super) fn after_look(
     }
     if seen.now >= order.deadline {
         return deadline(order, seen);
+    }
+    if let Some(objection) = absence::hidden(listing, instance).filter(|_| seen.record.attempts > 0) {
+        return Step::Wait {
+            reason: Reason::InstanceBusy,
+            message: format!(
+                "Nothing is submitted again while {}, because it may be this order's.",
+                objection.describe()
+            ),
+            note: None,
+            until: later(seen.now, limits.listing_lag).min(order.deadline),
+        };
     }
     if let Some(status) = instance.filter(|status| status.is_out_of_service()) {
         return Step::Wait {

@@ -25,6 +25,8 @@ const CERTIFICATES: &str = "certificates";
 const KEY: &str = "certificates/apiserver.key";
 const TOKENS: &str = "tokens.csv";
 
+/// What all three programs log at their end if somebody else listens on their port; the error shows the end of the log.
+const PORT_TAKEN: &str = "address already in use";
 const TRIES: u32 = 5;
 const KNOCK_EVERY: Duration = Duration::from_millis(50);
 
@@ -34,8 +36,7 @@ pub(crate) fn start(options: &Options, binaries: &Binaries) -> Result<ControlPla
     let mut tries = 1;
     loop {
         match Boot::new(options, binaries)?.run() {
-            // All three programs say it in these words, and the error shows the end of the log.
-            Err(error) if tries < TRIES && error.to_string().contains("address already in use") => tries += 1,
+            Err(error) if tries < TRIES && error.to_string().contains(PORT_TAKEN) => tries += 1,
             outcome => return outcome,
         }
     }
@@ -206,4 +207,29 @@ fn http(port: u16) -> String {
 
 fn is_open(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_port_that_somebody_took_is_known_from_the_log_of_each_program() {
+        let directory = std::env::temp_dir().join(format!("control-plane-ports-{}", std::process::id()));
+        let options = Options::new(&directory);
+        let binaries = crate::binaries::find().unwrap();
+        for name in ["etcd", "kube-apiserver", "kube-controller-manager"] {
+            let boot = Boot::new(&options, &binaries).unwrap();
+            let port = match name {
+                "etcd" => boot.ports.etcd,
+                "kube-apiserver" => boot.ports.apiserver,
+                _ => boot.ports.controllers,
+            };
+            let _stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+            let error = boot.run().unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains(PORT_TAKEN), "{name}: {error}");
+        }
+        std::fs::remove_dir_all(directory).unwrap();
+    }
 }

@@ -37,7 +37,7 @@ static SPAWNER: LazyLock<Sender<(Command, Sender<Spawned>)>> = LazyLock::new(|| 
 
 /// A running program, killed and reaped on drop.
 #[derive(Debug)]
-pub(crate) struct Child {
+pub struct Child {
     name: &'static str,
     log: PathBuf,
     process: process::Child,
@@ -45,7 +45,10 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts `program` with `args` in `folder`; both its outputs go to `<folder>/<name>.log`.
-    pub(crate) fn start(name: &'static str, program: &Path, args: &[String], folder: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// The log cannot be written, or `setpriv` is missing. A program that cannot be executed ends, and says so in the log.
+    pub fn start(name: &'static str, program: &Path, args: &[String], folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| format!("no log at {}", log.display()))?;
         let mut command = Command::new("setpriv");
@@ -64,12 +67,16 @@ impl Child {
         Ok(Self { name, log, process })
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// An error with the end of the log, if the program ended by itself.
-    pub(crate) fn must_run(&mut self) -> Result<()> {
+    /// Looks whether the program still runs.
+    ///
+    /// # Errors
+    /// It ended by itself; the error shows the end of its log.
+    pub fn must_run(&mut self) -> Result<()> {
         match self.process.try_wait()? {
             None => Ok(()),
             Some(status) => Err(self.complaint(&ended(status))),
@@ -78,11 +85,15 @@ impl Child {
 
     /// `name what`, followed by the end of the log.
     pub(crate) fn complaint(&self, what: &str) -> anyhow::Error {
+        anyhow!("{} {what}; the end of {}:\n{}", self.name, self.log.display(), self.last_words())
+    }
+
+    /// The end of the log.
+    pub fn last_words(&self) -> String {
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
-        let tail = lines.iter().skip(lines.len().saturating_sub(TAIL)).copied().collect::<Vec<_>>().join("\n");
-        anyhow!("{} {what}; the end of {}:\n{tail}", self.name, self.log.display())
+        lines.iter().skip(lines.len().saturating_sub(TAIL)).copied().collect::<Vec<_>>().join("\n")
     }
 }
 

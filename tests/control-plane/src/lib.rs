@@ -26,7 +26,7 @@ use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::child::Child;
+pub use crate::child::Child;
 use crate::kubeconfig::Access;
 
 /// What a control plane is started with.
