@@ -16,6 +16,7 @@ mod crash;
 mod crd;
 mod examples;
 mod golden;
+mod layers;
 mod manifests;
 mod operator;
 mod process;
