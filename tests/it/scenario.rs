@@ -2,4 +2,7 @@
 //! the truth in the status, and fall silent afterwards? One file a theme.
 
 mod doubt;
+mod process;
+mod states;
 mod success;
+mod turns;
