@@ -65,7 +65,7 @@ impl Screen {
         self.settle();
         self.introduced.clear();
         let title = format!("{number}  {text}");
-        let rule = "─".repeat(PROSE.saturating_sub(title.chars().count() + 1));
+        let rule = "─".repeat(PROSE.min(self.size().1).saturating_sub(title.chars().count() + 1));
         let line = format!("{} {}", self.paint(BOLD, &title), self.paint(DIM, &rule));
         self.write(&["", &line])
     }
