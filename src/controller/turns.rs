@@ -48,6 +48,13 @@ impl Orders {
         }
     }
 
+    /// The same for an order that is deleted, if it waited for its instance.
+    pub fn leaves(&self, object: &StoredBackup) {
+        if is_busy(object) {
+            self.wake_next(object);
+        }
+    }
+
     fn waiting(&self, at: (String, String)) -> impl Iterator<Item = (Age, &Watched, Arc<StoredBackup>)> {
         let all =
             self.0.iter().flat_map(|watched| watched.store.state().into_iter().map(move |order| (watched, order)));
@@ -70,10 +77,13 @@ fn instance(object: &StoredBackup) -> Option<(String, String)> {
 }
 
 fn waits(object: &StoredBackup) -> bool {
+    object.metadata.deletion_timestamp.is_none() && is_busy(object)
+}
+
+fn is_busy(object: &StoredBackup) -> bool {
     let conditions = object.status.fields.conditions.iter().flatten();
     let mut ready = conditions.filter(|condition| condition.type_ == reason::READY);
-    object.metadata.deletion_timestamp.is_none()
-        && ready.any(|ready| ready.reason == Reason::InstanceBusy.as_str() && ready.status == "False")
+    ready.any(|ready| ready.reason == Reason::InstanceBusy.as_str() && ready.status == "False")
 }
 
 #[cfg(test)]
@@ -123,6 +133,12 @@ mod tests {
         assert_eq!([all.is_first(&a), all.is_first(&b), all.is_first(&c)], [true, false, true]);
         all.wake_next(&a);
         assert_eq!(woken.try_recv().unwrap().name, "b");
+        let mut leaving = a;
+        leaving.metadata.deletion_timestamp.clone_from(&leaving.metadata.creation_timestamp);
+        all.leaves(&leaving);
+        assert_eq!(woken.try_recv().unwrap().name, "b", "whose turn it is at once");
+        all.leaves(&order("d", 0, "mssql-x", "Running"));
+        assert!(woken.try_recv().is_err(), "nobody waited behind that one");
     }
 
     #[test]

@@ -103,7 +103,9 @@ async fn an_older_order_that_is_deleted_lets_the_younger_go() {
     world.api.patch("leaving", &PatchParams::default(), &held).await.unwrap();
     world.api.delete("leaving", &DeleteParams::default()).await.unwrap();
     world.cloud.finish(nightly, End::Success);
+    let begin = std::time::Instant::now();
     world.reaches(&young, "Completed").await;
+    assert!(begin.elapsed() < Duration::from_secs(20), "its turn comes with the deletion: {:?}", begin.elapsed());
     let freed = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     world.api.patch("leaving", &PatchParams::default(), &freed).await.unwrap();
     world.finish(&[(&gone, 0), (&leaving, 0), (&young, 1)]).await;
