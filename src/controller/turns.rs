@@ -30,6 +30,12 @@ impl Orders {
         Self(watched)
     }
 
+    /// Whether `object` is still there, as far as the watch has told.
+    pub fn hold(&self, object: &StoredBackup) -> bool {
+        let key = ObjectRef::from_obj(object);
+        self.0.iter().filter_map(|watched| watched.store.get(&key)).any(|held| held.uid() == object.uid())
+    }
+
     /// Whether no older order waits for the busy instance of `object`.
     pub fn is_first(&self, object: &StoredBackup) -> bool {
         let Some(instance) = instance(object) else { return true };
@@ -139,6 +145,7 @@ mod tests {
         assert_eq!(woken.try_recv().unwrap().name, "b", "whose turn it is at once");
         all.leaves(&order("d", 0, "mssql-x", "Running"));
         assert!(woken.try_recv().is_err(), "nobody waited behind that one");
+        assert!(all.hold(&b) && !all.hold(&order("d", 0, "mssql-x", "Running")));
     }
 
     #[test]
