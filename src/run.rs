@@ -169,7 +169,7 @@ async fn operate(watch: Watch, ctx: Arc<Context>, pending: Pending) {
     let objects = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
         // Most of a watch cache would be managed fields, which nothing here reads.
         .modify(|object| object.metadata.managed_fields = None)
-        .inspect_ok(move |event| forget_deleted(&forget, event))
+        .inspect_ok(move |event| let_go(&forget, event))
         .default_backoff()
         .reflect(writer)
         .applied_objects()
@@ -195,11 +195,17 @@ async fn operate(watch: Watch, ctx: Arc<Context>, pending: Pending) {
     }
 }
 
-fn forget_deleted(ctx: &Context, event: &Event<StoredBackup>) {
-    if let Event::Delete(object) = event
-        && let Ok(subject) = conversion::subject(object)
-    {
-        ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid));
+/// What a deletion means for the others: the memory ends with the object, the turn already with its deletion timestamp.
+fn let_go(ctx: &Context, event: &Event<StoredBackup>) {
+    match event {
+        Event::Apply(object) if object.metadata.deletion_timestamp.is_some() => ctx.orders.leaves(object),
+        Event::Delete(object) => {
+            if let Ok(subject) = conversion::subject(object) {
+                ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid));
+            }
+            ctx.orders.leaves(object);
+        }
+        Event::Apply(_) | Event::Init | Event::InitApply(_) | Event::InitDone => {}
     }
 }
 

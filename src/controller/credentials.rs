@@ -7,21 +7,23 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::SecretString;
-use tokio::time::Instant;
 
 use super::cluster::{self, Cluster};
+use crate::core::pace::later;
 use crate::core::record::Note;
 use crate::core::seen::{Meaning, Trouble};
 use crate::runtime::config::Namespaces;
 use crate::tencent::credential::Credential;
 
 /// How long what a Secret held, or that it was wrong, is taken for true.
-const FRESH: Duration = Duration::from_mins(1);
+///
+/// Counted from the clock that the pass read, like the minute after which an order tries again: were it counted from the
+/// answer, that pass would come an instant too early, find the old mistake, and rest for another minute.
+const FRESH_SECONDS: i64 = 60;
 
 type Found = Result<Credential, String>;
 
@@ -29,7 +31,7 @@ type Found = Result<Credential, String>;
 pub struct Credentials {
     own: Option<Credential>,
     sharing: Namespaces,
-    cache: Mutex<HashMap<(String, String), (Instant, Found)>>,
+    cache: Mutex<HashMap<(String, String), (Timestamp, Found)>>,
 }
 
 impl Credentials {
@@ -49,9 +51,9 @@ impl Credentials {
     ) -> Result<Result<Credential, Trouble>, cluster::Trouble> {
         let found = match secret {
             None => self.shared(namespace),
-            Some(name) => match self.remembered(namespace, name) {
+            Some(name) => match self.remembered(namespace, name, now) {
                 Some(found) => found,
-                None => self.read(cluster, namespace, name).await?,
+                None => self.read(cluster, namespace, name, now).await?,
             },
         };
         Ok(found.map_err(|message| {
@@ -73,13 +75,20 @@ impl Credentials {
         })
     }
 
-    fn remembered(&self, namespace: &str, name: &str) -> Option<Found> {
+    fn remembered(&self, namespace: &str, name: &str, now: Timestamp) -> Option<Found> {
         let mut cache = self.cache();
-        cache.retain(|_, (since, _)| since.elapsed() < FRESH);
+        // A clock that went back makes nothing younger.
+        cache.retain(|_, (since, _)| (*since..later(*since, FRESH_SECONDS)).contains(&now));
         cache.get(&(namespace.to_owned(), name.to_owned())).map(|(_, found)| found.clone())
     }
 
-    async fn read(&self, cluster: &Cluster, namespace: &str, name: &str) -> Result<Found, cluster::Trouble> {
+    async fn read(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Found, cluster::Trouble> {
         let found = match cluster.secret(namespace, name).await {
             Ok(Some(secret)) => credential(name, &secret),
             Ok(None) => {
@@ -90,11 +99,11 @@ impl Credentials {
             }
             Err(trouble) => return Err(trouble),
         };
-        self.cache().insert((namespace.to_owned(), name.to_owned()), (Instant::now(), found.clone()));
+        self.cache().insert((namespace.to_owned(), name.to_owned()), (now, found.clone()));
         Ok(found)
     }
 
-    fn cache(&self) -> MutexGuard<'_, HashMap<(String, String), (Instant, Found)>> {
+    fn cache(&self) -> MutexGuard<'_, HashMap<(String, String), (Timestamp, Found)>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -158,5 +167,17 @@ mod tests {
         assert!(with.shared("team").is_ok());
         let without = Credentials::new(None, sharing());
         assert_eq!(with.shared("other").unwrap_err(), without.shared("team").unwrap_err());
+    }
+
+    #[test]
+    fn what_a_secret_held_is_stale_when_the_order_tries_again() {
+        let credentials = Credentials::new(None, Namespaces::All);
+        let at = |millisecond: i64| Timestamp::from_millisecond(1_700_000_000_000 + millisecond).unwrap();
+        let wrong: Found = Err("wrong".to_owned());
+        let key = || ("n".to_owned(), "s".to_owned());
+        for (asked, is_fresh) in [(0, true), (59_999, true), (60_000, false), (-1, false)] {
+            credentials.cache().insert(key(), (at(0), wrong.clone()));
+            assert_eq!(credentials.remembered("n", "s", at(asked)).is_some(), is_fresh, "{asked}");
+        }
     }
 }

@@ -109,6 +109,11 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
         }
         entry.in_doubt = in_doubt;
     });
+    if !ctx.orders.hold(&view.object) {
+        // Deleted while this pass was under way: what the deletion made forgotten stays so.
+        remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
+        return Action::await_change();
+    }
     remember(ctx, doubts);
     match next.until {
         _ if next.record.ended && !in_doubt => Action::await_change(),
@@ -139,7 +144,7 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
         request_id =
             record.error.as_ref().and_then(|error| error.request_id.as_deref()).or(record.request_id.as_deref()),
         code = record.error.as_ref().map(|error| error.code.as_str()),
-        message = record.message,
+        says = record.message,
         "recorded"
     );
     for _ in 0..next.duplicates {

@@ -30,6 +30,12 @@ impl Orders {
         Self(watched)
     }
 
+    /// Whether `object` is still there, as far as the watch has told.
+    pub fn hold(&self, object: &StoredBackup) -> bool {
+        let key = ObjectRef::from_obj(object);
+        self.0.iter().filter_map(|watched| watched.store.get(&key)).any(|held| held.uid() == object.uid())
+    }
+
     /// Whether no older order waits for the busy instance of `object`.
     pub fn is_first(&self, object: &StoredBackup) -> bool {
         let Some(instance) = instance(object) else { return true };
@@ -45,6 +51,13 @@ impl Orders {
         let others = self.waiting(instance).filter(|(_, _, other)| other.uid() != own);
         if let Some((_, watched, next)) = others.min_by(|one, other| one.0.cmp(&other.0)) {
             drop(watched.wake.unbounded_send(ObjectRef::from_obj(next.as_ref())));
+        }
+    }
+
+    /// The same for an order that is deleted, if it waited for its instance.
+    pub fn leaves(&self, object: &StoredBackup) {
+        if is_busy(object) {
+            self.wake_next(object);
         }
     }
 
@@ -70,10 +83,13 @@ fn instance(object: &StoredBackup) -> Option<(String, String)> {
 }
 
 fn waits(object: &StoredBackup) -> bool {
+    object.metadata.deletion_timestamp.is_none() && is_busy(object)
+}
+
+fn is_busy(object: &StoredBackup) -> bool {
     let conditions = object.status.fields.conditions.iter().flatten();
     let mut ready = conditions.filter(|condition| condition.type_ == reason::READY);
-    object.metadata.deletion_timestamp.is_none()
-        && ready.any(|ready| ready.reason == Reason::InstanceBusy.as_str() && ready.status == "False")
+    ready.any(|ready| ready.reason == Reason::InstanceBusy.as_str() && ready.status == "False")
 }
 
 #[cfg(test)]
@@ -123,6 +139,13 @@ mod tests {
         assert_eq!([all.is_first(&a), all.is_first(&b), all.is_first(&c)], [true, false, true]);
         all.wake_next(&a);
         assert_eq!(woken.try_recv().unwrap().name, "b");
+        let mut leaving = a;
+        leaving.metadata.deletion_timestamp.clone_from(&leaving.metadata.creation_timestamp);
+        all.leaves(&leaving);
+        assert_eq!(woken.try_recv().unwrap().name, "b", "whose turn it is at once");
+        all.leaves(&order("d", 0, "mssql-x", "Running"));
+        assert!(woken.try_recv().is_err(), "nobody waited behind that one");
+        assert!(all.hold(&b) && !all.hold(&order("d", 0, "mssql-x", "Running")));
     }
 
     #[test]

@@ -156,7 +156,10 @@ async fn run(faults: &[Rule], at: Option<Position>) -> (Vec<Position>, bool) {
     assert_eq!(world.accepted(&order), 1, "{:?}", reaper.at);
     world.tells_the_truth(&order, &object);
     let names: Vec<_> = world.calls(&order).into_iter().map(|call| call.name).collect();
-    assert!(names.iter().enumerate().all(|(at, name)| !names[..at].contains(name)), "a name was signed twice: {names:?}");
+    assert!(
+        names.iter().enumerate().all(|(at, name)| !names[..at].contains(name)),
+        "a name was signed twice: {names:?}"
+    );
     world.finish_quietly(&[(&order, 1)]).await;
     (reaper.positions(), died())
 }

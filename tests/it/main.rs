@@ -14,8 +14,10 @@
 mod cluster;
 mod crash;
 mod crd;
+mod docs;
 mod examples;
 mod golden;
+mod layers;
 mod manifests;
 mod operator;
 mod process;

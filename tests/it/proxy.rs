@@ -58,7 +58,8 @@ pub(crate) async fn start(server: &str, ca_pem: &[u8], listener: Listener) -> St
         while let Ok((connection, _)) = socket.accept().await {
             let proxy = proxy.clone();
             let service = service_fn(move |request| forward(proxy.clone(), request));
-            let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service);
+            let serving =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service);
             // A connection that breaks is the operator's end, which is what this is for.
             tokio::spawn(async move { drop(serving.await) });
         }

@@ -2,5 +2,10 @@
 //! the truth in the status, and fall silent afterwards? One file a theme.
 
 mod anew;
+mod deletion;
 mod doubt;
+mod process;
+mod states;
+mod status;
 mod success;
+mod turns;

@@ -223,7 +223,12 @@ impl World {
             if let Some(found) = self.history(order).iter().rev().find(|version| wanted(&version.object)) {
                 return found.object.clone();
             }
-            assert!(begin.elapsed() < PATIENCE, "{} never came to: {what}; it was {:?}", order.name, self.reasons(order));
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{} never came to: {what}; it was {:?}",
+                order.name,
+                self.reasons(order)
+            );
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
@@ -271,9 +276,14 @@ impl World {
 
     /// The events about an order: reason and message.
     pub(crate) async fn events(&self, order: &Order) -> Vec<(String, String)> {
-        let about = |event: &Event| event.regarding.as_ref().and_then(|object| object.uid.as_deref()) == Some(&order.uid);
+        let about =
+            |event: &Event| event.regarding.as_ref().and_then(|object| object.uid.as_deref()) == Some(&order.uid);
         let events = self.all_events().await;
-        events.into_iter().filter(about).map(|it| (it.reason.unwrap_or_default(), it.note.unwrap_or_default())).collect()
+        events
+            .into_iter()
+            .filter(about)
+            .map(|it| (it.reason.unwrap_or_default(), it.note.unwrap_or_default()))
+            .collect()
     }
 
     async fn all_events(&self) -> Vec<Event> {
@@ -334,7 +344,9 @@ impl World {
         let mut texts = vec![("events", serde_json::to_string(&self.all_events().await).unwrap())];
         let versions = self.histories.uids().into_iter().flat_map(|uid| self.histories.of(&uid));
         texts.push(("objects", versions.map(|version| version.object.to_string()).collect()));
-        let read = |name: &str| String::from_utf8_lossy(&std::fs::read(self.folder.join(name)).unwrap_or_default()).into_owned();
+        let read = |name: &str| {
+            String::from_utf8_lossy(&std::fs::read(self.folder.join(name)).unwrap_or_default()).into_owned()
+        };
         let log = read("earlier.log") + &read("operator.log");
         assert!(!log.contains("panicked"), "the operator panicked");
         texts.push(("log", log));
@@ -357,7 +369,12 @@ impl Drop for World {
             for uid in self.histories.uids().into_iter().take(3) {
                 let history = self.histories.of(&uid);
                 let object = &history.last().unwrap().object;
-                eprintln!("--- {:?}: {:#} {}", recorder::reasons(&history), object["status"], object["metadata"]["name"]);
+                eprintln!(
+                    "--- {:?}: {:#} {}",
+                    recorder::reasons(&history),
+                    object["status"],
+                    object["metadata"]["name"]
+                );
             }
             for entry in self.cloud.ledger().into_iter().take(10) {
                 eprintln!("--- ledger: {entry:?}");
@@ -400,7 +417,10 @@ fn environment(plan: &Plan, cloud: &Cloud, namespace: &str, folder: &std::path::
 async fn service_account(client: &Client, namespace: &str) -> String {
     let (name, create) = ("operator", PostParams::default());
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-    let account = ServiceAccount { metadata: kube::core::ObjectMeta { name: Some(name.into()), ..<_>::default() }, ..<_>::default() };
+    let account = ServiceAccount {
+        metadata: kube::core::ObjectMeta { name: Some(name.into()), ..<_>::default() },
+        ..<_>::default()
+    };
     // Both may be there from an earlier call.
     drop(accounts.create(&create, &account).await);
     let roles: Api<ClusterRole> = Api::all(client.clone());
@@ -413,7 +433,10 @@ async fn service_account(client: &Client, namespace: &str) -> String {
     });
     let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     drop(bindings.create(&create, &serde_json::from_value(binding).unwrap()).await);
-    let wish = TokenRequest { spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..<_>::default() }, ..<_>::default() };
+    let wish = TokenRequest {
+        spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..<_>::default() },
+        ..<_>::default()
+    };
     accounts.create_token_request(name, &create, &wish).await.unwrap().status.unwrap().token
 }
 

@@ -178,7 +178,8 @@ pub(in crate::core) fn refused(order: &Order, trouble: &Trouble, record: &Record
 }
 
 fn ended(reason: Reason, trouble: &Trouble) -> Step {
-    Step::End { reason, message: trouble.sentence.clone(), row: None, note: Some(trouble.note.clone()) }
+    let message = format!("{} Create a new object once that is mended.", trouble.sentence);
+    Step::End { reason, message, row: None, note: Some(trouble.note.clone()) }
 }
 
 fn incomplete(order: &Order, seen: &Seen) -> Step {
