@@ -7,7 +7,7 @@ CARGO ?= cargo
 CHECKS := format lint docs deny test
 
 .DEFAULT_GOAL := help
-.PHONY: help build check $(CHECKS) control-plane crds demo python-sdk
+.PHONY: help build campaign check $(CHECKS) control-plane crds demo python-sdk
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ deny: ## Check origin, licences and choice of the dependencies
 
 test: control-plane python-sdk ## Run every test, the comparison of generated files with committed ones among them
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+campaign: control-plane ## Play every fault at every place of every story: about 25 min; CAMPAIGN=pairs, or a plan's name
+	CAMPAIGN=$(or $(CAMPAIGN),all) $(CARGO) test --locked --test it campaign:: -- --nocapture
 
 control-plane: ## Build etcd and the Kubernetes programs that tests and demo run, if they are missing
 	@tools/control-plane.sh >/dev/null

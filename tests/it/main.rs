@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and the exemption of clippy.toml does not cover functions beside the tests"
 )]
 
+mod campaign;
 mod cluster;
 mod crash;
 mod crd;

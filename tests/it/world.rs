@@ -46,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) secret: Option<Value>,
     /// Whether the operator is started with the world.
     pub(crate) started: bool,
+    /// A namespace that is there already; none: a new one.
+    pub(crate) namespace: Option<String>,
 }
 
 /// An order that was created.
@@ -79,13 +81,17 @@ impl World {
             environment: Environment::new(),
             secret: Some(json!({ "secretId": PLAYGROUND_SECRET_ID, "secretKey": PLAYGROUND_SECRET_KEY })),
             started: true,
+            namespace: None,
         };
         plan.cloud.switches.backup_seconds = Some(2.0);
         plan.cloud.switches.listing_lag_seconds = 0.5;
         change(&mut plan);
         let cluster = tokio::task::spawn_blocking(cluster::get).await.unwrap();
         let client = cluster.client().await;
-        let namespace = tokio::task::spawn_blocking(|| cluster.namespace()).await.unwrap();
+        let namespace = match plan.namespace.clone() {
+            Some(namespace) => namespace,
+            None => tokio::task::spawn_blocking(|| cluster.namespace()).await.unwrap(),
+        };
         let cloud = Cloud::start(plan.cloud.clone()).await.unwrap();
         let api = Api::namespaced_with(client.clone(), &namespace, &kind());
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&namespace);

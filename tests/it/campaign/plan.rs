@@ -1,0 +1,147 @@
+//! What a plan is: a story, a place in its recorded trace, and a fault there. Two plans are distinct only if they differ in
+//! one of the three, and the list of plans is a product, not a choice: every place of a trace by every fault that fits the
+//! kind of place ([`super::faults`]).
+//!
+//! A place is a label and a number: `status after#2` is the second answer to a status write that the operator is about to
+//! hear. Labels are counted apart from each other, so a place keeps its meaning when two requests change their order.
+
+use std::fmt;
+
+use tencentdb_simulator::Effect;
+
+use super::story::Story;
+
+/// Where in a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) label: String,
+    /// From 1.
+    pub(super) nth: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.label, self.nth)
+    }
+}
+
+/// What an answer of the API server becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Api {
+    /// The connection closes.
+    Lose,
+    /// An answer with this HTTP status.
+    Status(u16),
+    /// Half of the true answer.
+    Truncate,
+    /// Seconds later.
+    Slow(u64),
+    /// Never, on a connection that stays open.
+    Silent,
+}
+
+/// What becomes of one event of a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    Delayed,
+    Doubled,
+    Missing,
+    /// Error 410 in its place.
+    Gone,
+    /// The stream breaks in the middle of it.
+    Cut,
+    /// The stream stays open and brings nothing any more.
+    Silent,
+}
+
+/// What happens at a place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Fault {
+    /// SIGKILL, and a start.
+    Kill,
+    /// SIGKILL, and the write arrives afterwards.
+    KillLate,
+    /// SIGSTOP for this many seconds.
+    Stop(u64),
+    /// SIGKILL, and the cloud carries the request out twice: the one class in which two backups are expected.
+    Twice,
+    Api(Api),
+    Watch(Watch),
+    /// The cloud's answer; with the word that names it.
+    Cloud(String, Effect),
+    /// The cloud's answer comes so many milliseconds later.
+    CloudSlow(u64),
+    /// The clocks are so many seconds apart, for three seconds.
+    Clock(i64),
+    /// No call shows any backup, for three seconds.
+    Vanish,
+    /// The backup fails.
+    Fail,
+    /// Running rows show defaults, no name, or are not listed: the bits of the three.
+    Rows(u8),
+    /// An accepted backup is listed only after so many milliseconds.
+    Lag(u32),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(fault) => write!(f, "api {}", spelled(fault)),
+            Self::Watch(fault) => write!(f, "event {}", spelled(fault)),
+            Self::Cloud(name, _) => write!(f, "cloud {name}"),
+            Self::CloudSlow(by) => write!(f, "cloud slow {by}"),
+            Self::Stop(seconds) => write!(f, "stop {seconds}"),
+            Self::Clock(seconds) => write!(f, "clock {seconds:+}"),
+            Self::Rows(bits) => write!(f, "rows {bits}"),
+            Self::Lag(by) => write!(f, "lag {by}"),
+            Self::Kill | Self::KillLate | Self::Twice | Self::Vanish | Self::Fail => write!(f, "{}", spelled(self)),
+        }
+    }
+}
+
+/// `Status(500)` as `status 500`.
+fn spelled(fault: &impl fmt::Debug) -> String {
+    format!("{fault:?}").to_lowercase().replace('(', " ").replace(')', "")
+}
+
+impl Fault {
+    /// The class that the table counts it in.
+    pub(super) fn class(&self) -> &'static str {
+        match self {
+            Self::Kill | Self::KillLate => "killed (SIGKILL)",
+            Self::Stop(_) => "stopped and resumed (SIGSTOP)",
+            Self::Twice => "one request, two backups (I6)",
+            Self::Api(Api::Status(_)) => "API server: refusals and errors",
+            Self::Api(_) => "API server: lost, cut, slow, silent",
+            Self::Watch(_) => "watch events",
+            Self::Cloud(_, Effect::Error { accept: false, .. } | Effect::Throttle) => "cloud: documented codes",
+            Self::Cloud(_, Effect::Error { accept: true, .. }) => "cloud: refusals that were none",
+            Self::Cloud(..) | Self::CloudSlow(_) => "cloud: lost, late, broken answers",
+            Self::Clock(_) => "clocks apart",
+            Self::Vanish | Self::Fail | Self::Rows(_) | Self::Lag(_) => "backups that vanish, fail, hide",
+        }
+    }
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Plan {
+    pub(super) story: Story,
+    pub(super) place: Place,
+    pub(super) fault: Fault,
+    /// A second fault, at the so-manieth place of its kind that is passed once the first has struck.
+    pub(super) second: Option<(Place, Fault)>,
+}
+
+impl Plan {
+    pub(super) fn class(&self) -> &'static str {
+        if self.second.is_some() { "pairs of faults" } else { self.fault.class() }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}/{}/{}", self.story, self.place, self.fault)?;
+        self.second.iter().try_for_each(|(place, fault)| write!(f, " then {place}/{fault}"))
+    }
+}

@@ -1,0 +1,205 @@
+//! One run: the world of a plan, with the director at every wire, from the first start of the operator to the oracle.
+//!
+//! The fence is scaled down to four seconds, the cloud's own window for signatures with it. An operator that was killed is
+//! started again; one that ends by itself fails the run. Rows that are tried again only after a minute (a person is meant
+//! to act) are spared the minute by an edit of the object, which is what that person would do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::director::Director;
+use super::oracle;
+use super::plan::{Fault, Plan, Watch};
+use super::story::Story;
+use super::wire;
+use crate::cluster;
+use crate::operator::{Environment, Operator};
+use crate::recorder::{condition, reason};
+use crate::world::{Order, World};
+
+/// How long a run may take to its end. The longest interval of the program here is its minute.
+pub(super) const PATIENCE: Duration = Duration::from_secs(100);
+/// How long an order rests before it is hurried.
+const IDLE: Duration = Duration::from_millis(2_500);
+/// Rows with an interval of a minute.
+const SLOW: [&str; 3] = ["AccessDenied", "ClockSkew", "CredentialsUnavailable"];
+
+pub(super) struct Stage {
+    pub(super) world: World,
+    pub(super) director: Arc<Director>,
+    pub(super) plan: Option<Plan>,
+    /// Edits of specs so far: each is worth a write.
+    pub(super) edits: usize,
+    other: Option<(Environment, Operator)>,
+    began: Instant,
+    hurried: Instant,
+}
+
+/// What a run leaves.
+pub(super) struct Run {
+    pub(super) director: Arc<Director>,
+    pub(super) struck: bool,
+}
+
+/// Plays `story`, with the fault of `plan` if there is one. Panics with what is wrong. The director is handed to `keep`
+/// before anything can go wrong.
+pub(super) async fn run(story: Story, plan: Option<Plan>, keep: impl FnOnce(Arc<Director>)) -> Run {
+    let server = &cluster::get().control_plane;
+    let ca = std::fs::read(server.ca_file()).unwrap();
+    let namespace = namespace().await;
+    let world = World::with(|wish| {
+        wish.namespace = Some(namespace);
+        wish.started = false;
+        let switches = &mut wish.cloud.switches;
+        switches.backup_seconds = Some(if story.is_large() { 0.8 } else { 1.2 });
+        switches.listing_lag_seconds = 0.4;
+        switches.signature_window_seconds = 2;
+        wish.environment.extend([
+            ("SIGNATURE_VALIDITY_SECONDS", "2".to_owned()),
+            ("CLOCK_SKEW_SECONDS", "1".to_owned()),
+            ("LISTING_LAG_SECONDS", "1".to_owned()),
+        ]);
+    })
+    .await;
+    let director = Director::new(plan.clone(), &world.cloud);
+    keep(director.clone());
+    for rule in story.rules() {
+        world.cloud.add_fault(rule);
+    }
+    let began = Instant::now();
+    let mut stage = Stage { world, director, plan, edits: 0, other: None, began, hurried: began };
+    let address = wire::start(server.server_url(), &ca, stage.director.clone(), 0).await;
+    stage.redirect("kubeconfig", &address);
+    stage.start();
+    if story.operators() == 2 {
+        let address = wire::start(server.server_url(), &ca, stage.director.clone(), 1).await;
+        let kubeconfig = stage.world.folder.join("other.kubeconfig");
+        std::fs::copy(stage.world.kubeconfig(), &kubeconfig).unwrap();
+        stage.redirect("other.kubeconfig", &address);
+        let mut environment = stage.world.environment.clone();
+        environment.insert("KUBECONFIG", kubeconfig.display().to_string());
+        stage.start_other(environment);
+    }
+    let endings = story.play(&mut stage).await;
+    stage.settle().await;
+    let struck = stage.director.struck() > 0;
+    let director = stage.director.clone();
+    oracle::judge(stage, &endings).await;
+    Run { director, struck }
+}
+
+/// A namespace without the cost of a `kubectl`.
+async fn namespace() -> String {
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(cluster::get().client().await);
+    let wish = serde_json::from_value(json!({ "metadata": { "generateName": "plan-" } })).unwrap();
+    namespaces.create(&kube::api::PostParams::default(), &wish).await.unwrap().metadata.name.unwrap()
+}
+
+impl Stage {
+    /// Points a kubeconfig at a proxy.
+    fn redirect(&self, file: &str, address: &str) {
+        let path = self.world.folder.join(file);
+        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        kubeconfig["clusters"][0]["cluster"] = json!({ "server": address });
+        std::fs::write(path, kubeconfig.to_string()).unwrap();
+    }
+
+    fn start(&mut self) {
+        self.world.spawn();
+        self.director.runs(0, self.world.operator.as_ref().unwrap().pid());
+    }
+
+    fn start_other(&mut self, environment: Environment) {
+        let operator = Operator::spawn(&environment, &self.world.folder.join("other.log"));
+        self.director.runs(1, operator.pid());
+        self.other = Some((environment, operator));
+    }
+
+    /// What must go on beside the story: the dead are replaced, what was to pass passes, slow rows are hurried.
+    async fn tend(&mut self) {
+        self.director.tend();
+        let may_die = self.director.struck() > 0;
+        if self.world.operator.as_mut().unwrap().ended(Duration::ZERO).await.is_some() {
+            assert!(may_die, "the operator ended by itself");
+            self.start();
+        }
+        if let Some((_, operator)) = &mut self.other
+            && operator.ended(Duration::ZERO).await.is_some()
+        {
+            assert!(may_die, "the other operator ended by itself");
+            let (environment, _) = self.other.take().unwrap();
+            self.start_other(environment);
+        }
+        if self.hurried.elapsed() > IDLE && !self.director.is_under_way() {
+            self.hurried = Instant::now();
+            self.hurry().await;
+        }
+    }
+
+    /// Edits the orders that would wait for a minute, and those of which an event was missed: the next event tells.
+    async fn hurry(&mut self) {
+        let is_missing = self.plan.as_ref().is_some_and(|plan| plan.fault == Fault::Watch(Watch::Missing));
+        for uid in self.world.histories.uids() {
+            let history = self.world.histories.of(&uid);
+            let Some(last) = history.last().filter(|last| !last.deleted && !is_over(&last.object)) else { continue };
+            if last.seen.elapsed() > IDLE && (SLOW.contains(&reason(&last.object)) || is_missing) {
+                self.edits += 1;
+                let edit = Patch::Merge(json!({ "spec": { "submitDeadlineSeconds": 86_400 - self.edits } }));
+                let name = last.object["metadata"]["name"].as_str().unwrap();
+                // It may be gone meanwhile.
+                drop(self.world.api.patch(name, &PatchParams::default(), &edit).await);
+            }
+        }
+    }
+
+    /// Waits until `wanted` holds.
+    pub(super) async fn until(&mut self, what: &str, wanted: impl Fn(&Self) -> bool) {
+        while !wanted(self) {
+            assert!(self.began.elapsed() < PATIENCE, "never came: {what}");
+            self.tend().await;
+            tokio::time::sleep(Duration::from_millis(70)).await;
+        }
+    }
+
+    pub(super) fn has_ended(&self, order: &Order) -> bool {
+        self.world.history(order).last().is_some_and(|last| is_over(&last.object))
+    }
+
+    pub(super) async fn ends(&mut self, order: &Order) {
+        self.until(&format!("the end of {}", order.name), |stage| stage.has_ended(order)).await;
+    }
+
+    /// Waits for silence: no call and no write for a while, everything healed, everybody alive.
+    async fn settle(&mut self) {
+        let (mut before, mut since) = ((0, 0), Instant::now());
+        loop {
+            self.tend().await;
+            let now = (self.world.cloud.calls().len(), self.world.histories.len());
+            if now != before || self.director.is_under_way() {
+                (before, since) = (now, Instant::now());
+            }
+            if since.elapsed() > Duration::from_millis(1_800) {
+                return;
+            }
+            assert!(self.began.elapsed() < PATIENCE + Duration::from_secs(10), "never silent");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Ends the operators, with one log of all their words.
+    pub(super) fn close(&mut self) {
+        self.other = None;
+        let words = std::fs::read(self.world.folder.join("other.log")).unwrap_or_default();
+        let mut all =
+            std::fs::File::options().create(true).append(true).open(self.world.folder.join("earlier.log")).unwrap();
+        std::io::Write::write_all(&mut all, &words).unwrap();
+    }
+}
+
+/// Whether nothing more is to come of it.
+fn is_over(object: &Value) -> bool {
+    condition(object, "Reconciling")["status"] == "False"
+}
