@@ -86,24 +86,34 @@ pub async fn read(
     for part in futures::future::join_all(all).await {
         let part = part.map_err(|fault| trouble(&fault))?;
         listing.complete &= part.complete;
-        part.rows.into_iter().for_each(|row| merge(&mut listing.rows, row));
+        merge(&mut listing.rows, part.rows);
     }
     Ok(listing)
 }
 
 /// A backup that shows defaults while it runs can come back from two queries, the second time further on; it is one
-/// backup all the same. Two rows of one query are never taken for one.
-fn merge(rows: &mut Vec<Row>, row: Row) {
-    let is_same = |known: &&mut Row| {
-        let (old, new) = (&known.copy, &row.copy);
-        (old.backup_id.is_some() && old.backup_id == new.backup_id)
-            || (old.group_id.is_some() && old.group_id == new.group_id)
-            || (!row.name.is_empty() && known.name == row.name && old.start_time == new.start_time)
-    };
-    match rows.iter_mut().find(is_same) {
-        Some(known) if row.progress != Progress::Running => *known = row,
-        Some(_) => {}
-        None => rows.push(row),
+/// backup all the same. Two rows of one query are never taken for one: a request that was executed twice is two backups
+/// of one name and one second, and hiding one of them would hide the violation (I6).
+fn merge(rows: &mut Vec<Row>, part: Vec<Row>) {
+    let known = rows.len();
+    for row in part {
+        match rows.iter_mut().take(known).find(|known| is_same(known, &row)) {
+            Some(known) if row.progress != Progress::Running => *known = row,
+            Some(_) => {}
+            None => rows.push(row),
+        }
+    }
+}
+
+/// Whether rows of two queries are one backup: by a handle that both show, else by name and start.
+fn is_same(one: &Row, other: &Row) -> bool {
+    let (old, new) = (&one.copy, &other.copy);
+    if old.backup_id.is_some() && new.backup_id.is_some() {
+        old.backup_id == new.backup_id
+    } else if old.group_id.is_some() && new.group_id.is_some() {
+        old.group_id == new.group_id
+    } else {
+        !one.name.is_empty() && one.name == other.name && old.start_time == new.start_time
     }
 }
 
@@ -164,14 +174,62 @@ struct Found {
 
 impl Found {
     /// Takes the new rows of a page, and returns how many the cloud counts in all.
+    ///
+    /// A row that an earlier page showed is the same row, moved by what came meanwhile; within one page alike rows are two.
     fn take(&mut self, page: crate::tencent::sqlserver::BackupPage) -> usize {
+        let before = self.known.clone();
         for row in page.rows.into_iter().map(row) {
             let copy = &row.copy;
             let key = (copy.backup_id, copy.group_id.clone(), row.name.clone(), copy.start_time);
-            if self.known.insert(key) {
+            if !before.contains(&key) {
+                self.known.insert(key);
                 self.rows.push(row);
             }
         }
         usize::try_from(page.total_count).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::Copy;
+
+    fn row(id: Option<i64>, progress: Progress) -> Row {
+        let start_time = Some(Timestamp::UNIX_EPOCH);
+        Row { name: "k8s_a_1".to_owned(), progress, copy: Copy { backup_id: id, start_time, ..Copy::default() } }
+    }
+
+    #[test]
+    fn i6_two_backups_of_one_name_and_second_stay_two() {
+        let mut rows = vec![];
+        merge(&mut rows, vec![row(Some(1), Progress::Succeeded), row(Some(2), Progress::Succeeded)]);
+        assert_eq!(rows.len(), 2, "of one query");
+        merge(&mut rows, vec![row(Some(3), Progress::Succeeded)]);
+        assert_eq!(rows.len(), 3, "of two queries, by their ids");
+        let mut failed = vec![];
+        merge(&mut failed, vec![row(None, Progress::Failed), row(None, Progress::Failed)]);
+        assert_eq!(failed.len(), 2, "failed ones show no id");
+    }
+
+    #[test]
+    fn a_backup_that_two_queries_show_is_one() {
+        let mut rows = vec![row(None, Progress::Running)];
+        merge(&mut rows, vec![row(Some(1), Progress::Succeeded)]);
+        assert_eq!(rows, [row(Some(1), Progress::Succeeded)], "the later row is further on");
+        merge(&mut rows, vec![row(None, Progress::Running)]);
+        assert_eq!(rows, [row(Some(1), Progress::Succeeded)]);
+    }
+
+    #[test]
+    fn within_a_page_alike_rows_are_two_and_between_pages_one() {
+        let page = || {
+            let row = r#"{"BackupName": "k8s_a_1", "StartTime": "2026-01-01 00:00:00", "Status": 2}"#;
+            serde_json::from_str(&format!(r#"{{"TotalCount": 2, "Backups": [{row}, {row}]}}"#)).unwrap()
+        };
+        let mut found = Found::default();
+        assert_eq!((found.take(page()), found.rows.len()), (2, 2));
+        found.take(page());
+        assert_eq!(found.rows.len(), 2, "moved to another page");
     }
 }

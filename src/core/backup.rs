@@ -258,7 +258,8 @@ pub fn decide(order: Result<&Order, &Invalid>, seen: &Seen, limits: &Limits) -> 
 fn adoption(seen: &Seen, limits: &Limits, listing: &Listing) -> Option<Step> {
     let uid = &seen.subject.uid;
     let row = best(listing.ours(uid))?;
-    let others = listing.ours(uid).filter(|other| *other != row).cloned().collect();
+    // By place and not by value: two failed backups of one request show the same values.
+    let others = listing.ours(uid).filter(|other| !std::ptr::eq(*other, row)).cloned().collect();
     let (reason, message) = follow::verdict(seen, row);
     let until = next_poll(seen, limits, row.copy.start_time);
     Some(Step::Adopt { row: row.clone(), others, reason, message: message.to_owned(), until })

@@ -313,6 +313,12 @@ fn a_look_that_a_clock_ahead_spoilt_holds_nobody_up_once_the_clock_is_right() {
 }
 
 #[test]
+fn i6_two_failed_backups_that_look_alike_are_two() {
+    let rows = vec![row(1, Progress::Failed), row(1, Progress::Failed)];
+    assert!(matches!(step(&seen(5, announced(0), doubt(rows, 7))), Step::Adopt { others, .. } if others.len() == 1));
+}
+
+#[test]
 fn of_two_backups_the_earliest_good_one_is_followed_and_the_others_are_told() {
     let rows = vec![
         row(1, Progress::Failed),
