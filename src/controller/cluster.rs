@@ -25,6 +25,12 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// is starting says so of objects that it has, and no event would follow.
 pub const GONE: Duration = Duration::from_mins(1);
 
+/// How long a connection may bring nothing: longer than a watch call lasts, which may have nothing to tell.
+///
+/// The list that a watch begins with is bounded by nothing else. Without this, one answer that never comes would blind the
+/// program until its restart.
+pub const SILENCE: Duration = Duration::from_secs(50);
+
 /// Why the API server did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -55,6 +61,9 @@ pub fn connect(mut config: kube::Config) -> Result<Client, kube::Error> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(PATIENCE);
+    config.read_timeout = Some(SILENCE);
+    // Counted from the request, not from the last answer: a connection from the pool was silent because nobody asked.
+    config.reset_reader_on_write = true;
     Client::try_from(config)
 }
 
