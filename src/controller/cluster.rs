@@ -96,6 +96,8 @@ impl Cluster {
         match within(secrets.get(name)).await {
             Ok(secret) => Ok(Some(secret)),
             Err(Trouble::Gone) => Ok(None),
+            // What could not be decoded may be quoted in the error, and here that is a secret.
+            Err(Trouble::Unclear(_)) => Err(Trouble::Unclear("a Secret could not be read".to_owned())),
             Err(trouble) => Err(trouble),
         }
     }
