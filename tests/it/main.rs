@@ -28,4 +28,5 @@ mod schema;
 mod settings;
 mod stored;
 mod upgrade;
+mod wire;
 mod world;
