@@ -125,7 +125,7 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
         request_id =
             record.error.as_ref().and_then(|error| error.request_id.as_deref()).or(record.request_id.as_deref()),
         code = record.error.as_ref().map(|error| error.code.as_str()),
-        message = record.message,
+        says = record.message,
         "recorded"
     );
     for _ in 0..next.duplicates {

@@ -14,6 +14,7 @@
 mod cluster;
 mod crash;
 mod crd;
+mod docs;
 mod examples;
 mod golden;
 mod layers;

@@ -104,7 +104,9 @@ async fn it_shows_its_figures_and_logs_what_each_pass_was_about() {
     assert_eq!(fetch(&format!("{admin}/readyz")).await.unwrap().0, 200);
     assert_eq!(fetch(&format!("{admin}/elsewhere")).await.unwrap().0, 404);
     world.cloud.add_fault(Rule::new("CreateBackup", Effect::DropAfter { reset: true }).instance("mssql-sim00002"));
-    world.cloud.add_fault(Rule::new("DescribeBackups", Effect::DropBefore { reset: true }).instance("mssql-sim00002").skip(2).forever());
+    world.cloud.add_fault(
+        Rule::new("DescribeBackups", Effect::DropBefore { reset: true }).instance("mssql-sim00002").skip(2).forever(),
+    );
     let good = world.order("good", json!({})).await;
     let lost = world.order("lost", json!({ "instanceId": "mssql-sim00002" })).await;
     world.reaches(&good, "Completed").await;
@@ -118,7 +120,10 @@ async fn it_shows_its_figures_and_logs_what_each_pass_was_about() {
     world.cloud.clear_faults();
     world.reaches(&lost, "Completed").await;
     let shows = |metrics: &str, line: &str| {
-        assert!(metrics.lines().any(|it| it.starts_with(&format!("sqlserver_backup_operator_{line}"))), "{line} is not in {metrics}");
+        assert!(
+            metrics.lines().any(|it| it.starts_with(&format!("sqlserver_backup_operator_{line}"))),
+            "{line} is not in {metrics}"
+        );
     };
     world.is_silent(Duration::from_secs(1)).await;
     let metrics = world.metrics().await;
@@ -132,7 +137,8 @@ async fn it_shows_its_figures_and_logs_what_each_pass_was_about() {
     ] {
         shows(&metrics, line);
     }
-    let recorded: Vec<_> = world.lines().into_iter().filter(|line| line["message"] == "recorded" || line["step"].is_string()).collect();
+    let recorded: Vec<_> =
+        world.lines().into_iter().filter(|line| line["message"] == "recorded" || line["step"].is_string()).collect();
     for order in [&good, &lost] {
         let about: Vec<_> = recorded.iter().filter(|line| line["span"]["uid"] == json!(order.uid)).collect();
         assert!(about.len() >= 2, "{recorded:#?}");

@@ -132,7 +132,12 @@ async fn what_ended_without_a_copy_is_stalled() {
     let not_there = world.order("no-instance", json!({ "instanceId": "mssql-nobody" })).await;
     let cases = [
         (not_there, "InstanceNotFound", Some("ResourceNotFound.InstanceNotFound"), 0),
-        (order(&world, "no-database", |_| {}, databases).await, "DatabaseNotFound", Some("ResourceNotFound.DBNotFound"), 0),
+        (
+            order(&world, "no-database", |_| {}, databases).await,
+            "DatabaseNotFound",
+            Some("ResourceNotFound.DBNotFound"),
+            0,
+        ),
         (order(&world, "illegal", |_| {}, json!({})).await, "InvalidRequest", Some("InvalidParameter.InputIllegal"), 0),
         (order(&world, "fails", fails, json!({})).await, "Failed", None, 1),
     ];
@@ -151,7 +156,10 @@ async fn what_ended_without_a_copy_is_stalled() {
         let described = world.kubectl(&["describe", "ssb", &order.name]).await.unwrap();
         assert!(described.contains(message), "{described}");
         // A script that waits for the end, and not for a copy, ends.
-        world.kubectl(&["wait", &format!("ssb/{}", order.name), "--for=condition=Stalled", "--timeout=1s"]).await.unwrap();
+        world
+            .kubectl(&["wait", &format!("ssb/{}", order.name), "--for=condition=Stalled", "--timeout=1s"])
+            .await
+            .unwrap();
     }
     let wide = world.kubectl(&["get", "ssb", "no-database", "--output", "wide"]).await.unwrap();
     assert!(wide.contains("Databases") && wide.contains("ResourceNotFound.DBNotFound"), "{wide}");
@@ -251,7 +259,8 @@ async fn an_order_that_is_not_accepted_in_time_ends() {
     let world = World::usual().await;
     world.cloud.begin_nightly("mssql-sim00001", Some(1e6));
     let late = world.order("late", json!({ "submitDeadlineSeconds": 60 })).await;
-    let keyless = json!({ "instanceId": "mssql-sim00002", "submitDeadlineSeconds": 60, "credentialsRef": { "name": "no" } });
+    let keyless =
+        json!({ "instanceId": "mssql-sim00002", "submitDeadlineSeconds": 60, "credentialsRef": { "name": "no" } });
     let keyless = world.order("keyless", keyless).await;
     is_in(&world, &late, "InstanceBusy").await;
     is_in(&world, &keyless, "CredentialsUnavailable").await;

@@ -82,10 +82,11 @@ async fn i3_a_status_that_lost_all_it_may_lose_is_found_again() {
     });
     world.patch_status(&order, wiped).await.unwrap();
     world.start().await;
-    world.until(&order, "Running again", |object| {
-        reason(object) == "Running" && condition(object, "Ready")["message"] != "Forged."
-    })
-    .await;
+    world
+        .until(&order, "Running again", |object| {
+            reason(object) == "Running" && condition(object, "Ready")["message"] != "Forged."
+        })
+        .await;
     world.cloud.finish(flow, End::Success);
     let object = world.reaches(&order, "Completed").await;
     world.tells_the_truth(&order, &object);
@@ -186,7 +187,8 @@ async fn an_edit_of_the_spec_is_answered_at_once() {
     world.reaches(&order, "Completed").await;
     assert!(begin.elapsed() < Duration::from_secs(20), "not a minute later: {:?}", begin.elapsed());
 
-    let late = world.order("late", json!({ "credentialsRef": { "name": "nobody" }, "submitDeadlineSeconds": 3_600 })).await;
+    let late =
+        world.order("late", json!({ "credentialsRef": { "name": "nobody" }, "submitDeadlineSeconds": 3_600 })).await;
     world.reaches(&late, "CredentialsUnavailable").await;
     edit(&world, &late, json!({ "submitDeadlineSeconds": 7_200 })).await;
     world.until(&late, "the new generation", |object| object["status"]["observedGeneration"] == 2).await;

@@ -78,12 +78,9 @@ fn a_mistyped_database(it: &mut Theatre<'_>) -> Result<String> {
     ensure!(order.is("Stalled"), "the order is not Stalled");
     let [_, _, message] = order.condition("Ready");
     ensure!(!message.is_empty() && !message.contains('\n'), "the message is {message:?}");
-    it.screen.settle();
-    it.screen.say(&format!("The object says: {message}"))?;
-    it.screen.verbatim(&[
-        format!("status.error.code       {}", entry.code),
-        format!("status.error.requestId  {}", entry.request_id),
-    ])?;
+    let quoted =
+        [format!("status.error.code       {}", entry.code), format!("status.error.requestId  {}", entry.request_id)];
+    it.screen.aside(&format!("The object says: {message}"), &quoted)?;
     Ok(format!("{name} is DatabaseNotFound. The ledger shows the same RequestId, and no backup."))
 }
 
@@ -112,6 +109,8 @@ fn a_lost_answer(it: &mut Theatre<'_>) -> Result<String> {
     it.until_reason(&name, "OutcomeUnknown")?;
     it.linger(BREATH)?;
     let pid = it.stage.kill_operator()?;
+    let reason = it.watch()?.order(&name).map(|order| order.reason().to_owned());
+    ensure!(reason.as_deref() == Some("OutcomeUnknown"), "killed too late: {name} was {reason:?} already");
     it.screen.command(&format!("kill -KILL {pid}"), "")?;
     it.screen.say("The operator is gone. The cloud goes on with a backup that nobody asks about.")?;
     it.linger(Duration::from_secs(3))?;

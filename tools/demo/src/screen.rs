@@ -8,11 +8,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use rustix::termios::tcgetwinsize;
 
-use crate::view::Board;
+use crate::view::{Board, Row};
 
 /// Prose is easier to read in lines that are not too long.
 const PROSE: usize = 100;
 const INDENT: &str = "    ";
+/// Lines of a board above its head: an empty one and the title.
+const HEADING: usize = 2;
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -63,7 +65,7 @@ impl Screen {
         self.settle();
         self.introduced.clear();
         let title = format!("{number}  {text}");
-        let rule = "─".repeat(PROSE.saturating_sub(title.chars().count() + 1));
+        let rule = "─".repeat(PROSE.min(self.size().1).saturating_sub(title.chars().count() + 1));
         let line = format!("{} {}", self.paint(BOLD, &title), self.paint(DIM, &rule));
         self.write(&["", &line])
     }
@@ -106,6 +108,14 @@ impl Screen {
         self.write(&["", &format!("  {mark} {text}")])
     }
 
+    /// Something to look at more closely, below the boards.
+    pub(crate) fn aside(&mut self, text: &str, lines: &[String]) -> io::Result<()> {
+        self.settle();
+        self.write(&[""])?;
+        self.say(text)?;
+        self.verbatim(lines)
+    }
+
     /// Lines that must stay as they are, to be copied.
     pub(crate) fn verbatim(&mut self, lines: &[String]) -> io::Result<()> {
         let lines: Vec<_> = lines.iter().map(|line| format!("{INDENT}{line}")).collect();
@@ -124,9 +134,10 @@ impl Screen {
             if news.is_empty() {
                 continue;
             }
+            lines.push(String::new());
             if !self.introduced.contains(&board.title) {
                 self.introduced.push(board.title);
-                lines.extend([String::new(), format!("  {}", board.title)]);
+                lines.push(format!("  {}", board.title));
             }
             lines.extend([head].into_iter().chain(news).map(|row| format!("{INDENT}{}", row.text)));
         }
@@ -134,23 +145,34 @@ impl Screen {
         self.write(&lines)
     }
 
-    /// The boards as a whole, where only their changes were written.
+    /// The boards as a whole, where only their changes were written before; on a terminal they are there already.
     pub(crate) fn whole(&mut self, boards: &[Board]) -> io::Result<()> {
+        if self.is_terminal {
+            return Ok(());
+        }
         self.told.clear();
         self.introduced.clear();
         self.frame(boards)
     }
 
     /// What is drawn stays; the next frame begins below.
-    pub(crate) fn settle(&mut self) {
+    fn settle(&mut self) {
         self.drawn = 0;
     }
 
     fn redraw(&mut self, boards: &[Board]) -> io::Result<()> {
         let (height, width) = self.size();
-        let mut lines: Vec<_> = boards.iter().flat_map(|board| self.lines(board, width)).collect();
-        // What scrolled out of sight could not be overwritten.
-        lines.truncate(height.saturating_sub(1));
+        // What scrolls out of sight cannot be overwritten: the oldest rows go first.
+        let height = height.saturating_sub(1);
+        let all: usize = boards.iter().map(|board| board.rows.len() + HEADING).sum();
+        let mut left_out = all.saturating_sub(height);
+        let mut lines = Vec::new();
+        for board in boards.iter().rev() {
+            let drop = left_out.min(board.rows.len().saturating_sub(1));
+            left_out -= drop;
+            lines.splice(0..0, self.lines(board, drop, width));
+        }
+        lines.truncate(height);
         let mut text = self.back();
         for line in &lines {
             text.push_str(line);
@@ -161,13 +183,13 @@ impl Screen {
         self.emit(&text)
     }
 
-    fn lines(&self, board: &Board, width: usize) -> Vec<String> {
-        let rows = board.rows.iter().enumerate().map(|(nth, row)| {
-            let row = cut(&format!("{INDENT}{}", row.text), width);
-            if nth == 0 { self.paint(DIM, &row) } else { self.tint(&row) }
-        });
+    /// A board, without so many of its first rows after the head.
+    fn lines(&self, board: &Board, left_out: usize, width: usize) -> Vec<String> {
+        let row = |row: &Row| cut(&format!("{INDENT}{}", row.text), width);
+        let head = board.rows.first().map(|head| self.paint(DIM, &row(head)));
+        let rows = board.rows.iter().skip(1 + left_out).map(|it| self.tint(&row(it)));
         let title = self.paint(BOLD, &cut(&format!("  {}", board.title), width));
-        [String::new(), title].into_iter().chain(rows).collect()
+        [String::new(), title].into_iter().chain(head).chain(rows).collect()
     }
 
     /// Writes lines of the story: above the boards, which the next frame draws anew.

@@ -32,6 +32,8 @@ pub(crate) const LISTING_LAG: f64 = 0.5;
 /// In the order in which it is taken down: first who asks, then who answers.
 pub(crate) struct Stage {
     operator: Option<Child>,
+    /// The end of the log of the one that was killed.
+    fallen: String,
     cloud: Cloud,
     plane: ControlPlane,
     program: PathBuf,
@@ -54,7 +56,7 @@ impl Stage {
 
         plane.kubectl_feed(&["apply", "--server-side", "--filename", "-"], &manifests()?)?;
         plane.kubectl_run(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"])?;
-        let mut stage = Self { operator: None, cloud, plane, program };
+        let mut stage = Self { operator: None, fallen: String::new(), cloud, plane, program };
         let pid = stage.start_operator()?;
         screen.say(&format!(
             "The operator: process {pid}, as the ServiceAccount of deploy/manifest.yaml and with its rights only."
@@ -92,6 +94,7 @@ impl Stage {
     pub(crate) fn kill_operator(&mut self) -> Result<u32> {
         let child = self.operator.take().context("there is no operator to kill")?;
         let pid = child.pid();
+        self.fallen = child.last_words();
         drop(child);
         Ok(pid)
     }
@@ -101,9 +104,9 @@ impl Stage {
         self.operator.as_mut().map_or(Ok(()), Child::must_run)
     }
 
-    /// The end of the operator's log.
+    /// The end of the operator's log, also if it is dead.
     pub(crate) fn last_words(&self) -> String {
-        self.operator.as_ref().map(Child::last_words).unwrap_or_default()
+        self.operator.as_ref().map_or_else(|| self.fallen.clone(), Child::last_words)
     }
 
     pub(crate) fn cloud(&self) -> &Cloud {

@@ -46,10 +46,10 @@ impl<'a> Theatre<'a> {
             let (scene, of) = (format!("Scene {number}"), SCENES.len());
             self.screen.title(&format!("{scene} of {of}"), title)?;
             self.screen.say(look_at)?;
-            if number > 1 {
-                self.linger(BREATH)?;
-            }
-            let told = play(self).map_err(|error| self.failure(&format!("{scene} failed ({title})"), &error))?;
+            // The audience has waited long enough for the first.
+            let breath = if number > 1 { BREATH } else { Duration::ZERO };
+            let told = self.linger(breath).and_then(|()| play(self));
+            let told = told.map_err(|error| self.failure(&format!("{scene} failed ({title})"), &error))?;
             self.screen.verdict(&format!("{told} ({:.0}s)", begin.elapsed().as_secs_f64()))?;
         }
         let backups = self.tally()?;
@@ -63,7 +63,7 @@ impl<'a> Theatre<'a> {
 
     /// How many backups the cloud made for the orders, after a look at each of them.
     fn tally(&mut self) -> Result<usize> {
-        let view = self.watch()?;
+        let view = View::take(&self.stage)?;
         self.screen.whole(&view.boards())?;
         let mut backups = 0;
         for order in view.orders() {

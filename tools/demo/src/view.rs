@@ -162,13 +162,11 @@ fn progress(backup: &Backup) -> &'static str {
     }
 }
 
-/// A name in the cloud without the middle of its UID, which is too long to be read.
+/// A name in the cloud without its UID, which is too long to be read.
 fn short(name: &str) -> String {
-    let parts = name.split('_').map(|part| match part.get(..4) {
-        Some(start) if part.len() == 32 => format!("{start}…"),
-        _ => part.to_owned(),
-    });
-    parts.collect::<Vec<_>>().join("_")
+    let is_uid = |part: &str| part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts: Vec<_> = name.split('_').map(|part| if is_uid(part) { "…" } else { part }).collect();
+    parts.join("_")
 }
 
 /// The words of a line, without the last so many.
@@ -186,7 +184,7 @@ fn aligned<'a, const N: usize>(rows: impl Iterator<Item = &'a [String; N]> + Clo
     }
     let line = |row: &[String; N]| {
         let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("   ").trim_end().to_owned()
+        cells.join("  ").trim_end().to_owned()
     };
     rows.map(line).collect()
 }
@@ -197,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_name_keeps_what_tells_it_apart() {
-        assert_eq!(short("k8s_a_b_0123456789abcdef0123456789abcdef_12"), "k8s_a_b_0123…_12");
+        assert_eq!(short("k8s_a_b_0123456789abcdef0123456789abcdef_12"), "k8s_a_b_…_12");
         assert_eq!(short("by_hand"), "by_hand");
     }
 
@@ -210,6 +208,6 @@ mod tests {
     #[test]
     fn columns_stand_under_each_other() {
         let rows = [["A", "LONG"], ["x…y", "z"]].map(|row| row.map(str::to_owned));
-        assert_eq!(aligned(rows.iter()), ["A     LONG", "x…y   z"]);
+        assert_eq!(aligned(rows.iter()), ["A    LONG", "x…y  z"]);
     }
 }
