@@ -188,7 +188,10 @@ async fn i2_nothing_is_sent_twice() {
     tokio::time::sleep(Duration::from_millis(395)).await;
     let before = cloud.ledger().len();
     for _ in 0..5 {
-        cloud.finish(cloud.ledger().last().unwrap().flow_ids.first().copied().unwrap_or(0), tencentdb_simulator::End::Success);
+        cloud.finish(
+            cloud.ledger().last().unwrap().flow_ids.first().copied().unwrap_or(0),
+            tencentdb_simulator::End::Success,
+        );
         let outcome = call(&cloud, &client, &create("n")).await;
         assert!(!outcome.is_err_and(|fault| fault.may_have_taken_effect()));
     }
