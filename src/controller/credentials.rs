@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn what_a_secret_held_is_stale_when_the_order_tries_again() {
         let credentials = Credentials::new(None, Namespaces::All);
-        let at = |millisecond| Timestamp::from_millisecond(1_700_000_000_000 + millisecond).unwrap();
+        let at = |millisecond: i64| Timestamp::from_millisecond(1_700_000_000_000 + millisecond).unwrap();
         let wrong: Found = Err("wrong".to_owned());
         let key = || ("n".to_owned(), "s".to_owned());
         for (asked, is_fresh) in [(0, true), (59_999, true), (60_000, false), (-1, false)] {

@@ -96,6 +96,8 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
         }
         entry.in_doubt = in_doubt;
     });
+    // Deleted during this pass, it was forgotten already, and nobody would forget it again.
+    let doubts = if ctx.orders.holds(&view.object) { doubts } else { ctx.memory.forget(&view.seen.subject.uid) };
     remember(ctx, doubts);
     match next.until {
         _ if next.record.ended && !in_doubt => Action::await_change(),

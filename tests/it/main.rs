@@ -24,6 +24,7 @@ mod process;
 mod proxy;
 mod reasons;
 mod recorder;
+mod rights;
 mod scenario;
 mod schema;
 mod settings;

@@ -96,7 +96,8 @@ async fn i4_an_accepted_backup_whose_answer_is_lost_is_adopted() {
     }
     for order in &orders {
         is_adopted(&world, order, &["Submitting", "OutcomeUnknown"]).await;
-        let events: Vec<String> = world.events(order).await.into_iter().map(|(reason, _)| reason).collect();
+        let events: Vec<String> =
+            world.told(order, "OutcomeUnknown").await.into_iter().map(|(reason, _)| reason).collect();
         assert_eq!(events.first().map(String::as_str), Some("OutcomeUnknown"), "{}", order.name);
     }
     once_each(world, &orders).await;
@@ -266,7 +267,7 @@ async fn i6_two_backups_of_one_order_are_both_reported() {
     let other = world.calls(&order)[0].name.replace("_1", "_9");
     world.cloud.change_backup(flow, |backup| backup.name.clone_from(&other));
     world.reaches(&order, "Running").await;
-    let events = world.events(&order).await;
+    let events = world.told(&order, "DuplicateBackups").await;
     let told = events.iter().find(|(reason, _)| reason == "DuplicateBackups");
     assert!(told.is_some_and(|(_, note)| note.contains(&other)), "{events:?}");
     for backup in world.cloud.backups() {
