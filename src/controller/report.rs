@@ -96,8 +96,11 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
         }
         entry.in_doubt = in_doubt;
     });
-    // Deleted during this pass, it was forgotten already, and nobody would forget it again.
-    let doubts = if ctx.orders.holds(&view.object) { doubts } else { ctx.memory.forget(&view.seen.subject.uid) };
+    if !ctx.orders.hold(&view.object) {
+        // Deleted while this pass was under way: what the deletion made forgotten stays so.
+        remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
+        return Action::await_change();
+    }
     remember(ctx, doubts);
     match next.until {
         _ if next.record.ended && !in_doubt => Action::await_change(),

@@ -30,10 +30,10 @@ impl Orders {
         Self(watched)
     }
 
-    /// Whether `object` is still there: not deleted, nor replaced by another of its name.
-    pub fn holds(&self, object: &StoredBackup) -> bool {
+    /// Whether `object` is still there, as far as the watch has told.
+    pub fn hold(&self, object: &StoredBackup) -> bool {
         let key = ObjectRef::from_obj(object);
-        self.0.iter().filter_map(|watched| watched.store.get(&key)).any(|found| found.uid() == object.uid())
+        self.0.iter().filter_map(|watched| watched.store.get(&key)).any(|held| held.uid() == object.uid())
     }
 
     /// Whether no older order waits for the busy instance of `object`.
@@ -145,16 +145,18 @@ mod tests {
         assert_eq!(woken.try_recv().unwrap().name, "b", "whose turn it is at once");
         all.leaves(&order("d", 0, "mssql-x", "Running"));
         assert!(woken.try_recv().is_err(), "nobody waited behind that one");
+        assert!(all.hold(&b) && !all.hold(&order("d", 0, "mssql-x", "Running")));
     }
 
     #[test]
     fn an_object_of_the_same_name_is_another_order() {
         let old = order("a", 1, "mssql-x", "Running");
         let all = orders(std::slice::from_ref(&old));
-        assert!(all.holds(&old) && !all.holds(&order("b", 1, "mssql-x", "Running")));
-        let mut new = old;
+        let new = StoredBackup { metadata: old.metadata.clone(), ..old.clone() };
+        assert!(all.hold(&new), "by its UID");
+        let mut new = new;
         new.metadata.uid = Some("another".to_owned());
-        assert!(!all.holds(&new));
+        assert!(!all.hold(&new));
     }
 
     #[test]

@@ -211,12 +211,8 @@ impl World {
             if let Some(found) = self.history(order).iter().rev().find(|version| wanted(&version.object)) {
                 return found.object.clone();
             }
-            assert!(
-                begin.elapsed() < PATIENCE,
-                "{} never came to: {what}; it was {:?}",
-                order.name,
-                self.reasons(order)
-            );
+            let (name, was) = (&order.name, || self.reasons(order));
+            assert!(begin.elapsed() < PATIENCE, "{name} never came to: {what}; it was {:?}", was());
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
