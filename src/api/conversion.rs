@@ -79,7 +79,8 @@ pub fn record(read: &ReadStatus) -> Record {
     let condition = |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
     let is_true = |kind: &str| condition(kind).filter(|condition| condition.status == Verdict::True.as_str());
     let ready = condition(reason::READY);
-    let lost_intent = read.unreadable.iter().any(|path| path.starts_with("intent") || path == "submitTime");
+    let lost_intent =
+        read.unreadable.iter().any(|path| path.starts_with("intent") || path == "submitTime" || path == "status");
     let reason = match ready {
         // Somebody called, and nobody can read when: that is a doubt, never an order that nobody looked at.
         _ if lost_intent => Some(Reason::OutcomeUnknown),
@@ -194,12 +195,15 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
         ),
         None => one(reason::SUBMITTED, row.submitted, word, &record.message),
     };
-    vec![
+    let ours = [
         submitted,
         one(reason::READY, row.ready, word, &record.message),
         one(reason::RECONCILING, row.reconciling, word, &record.message),
         one(reason::STALLED, row.stalled, word, &record.message),
-    ]
+    ];
+    // A condition of somebody else's stays as it is.
+    let others = before.iter().filter(|old| !reason::CONDITION_TYPES.contains(&old.type_.as_str()));
+    ours.into_iter().chain(others.cloned()).collect()
 }
 
 fn time(time: Option<&Time>) -> Option<Timestamp> {

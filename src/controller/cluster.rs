@@ -21,6 +21,10 @@ use crate::core::fold::News;
 /// How long one call may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// When an object that was said to be gone is asked for again. It costs nothing if the watch says the same; a server that
+/// is starting says so of objects that it has, and no event would follow.
+pub const GONE: Duration = Duration::from_mins(1);
+
 /// Why the API server did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -96,6 +100,8 @@ impl Cluster {
         match within(secrets.get(name)).await {
             Ok(secret) => Ok(Some(secret)),
             Err(Trouble::Gone) => Ok(None),
+            // What could not be decoded may be quoted in the error, and here that is a secret.
+            Err(Trouble::Unclear(_)) => Err(Trouble::Unclear("a Secret could not be read".to_owned())),
             Err(trouble) => Err(trouble),
         }
     }

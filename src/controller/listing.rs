@@ -79,77 +79,92 @@ pub async fn read(
             limit: DescribeBackups::PAGE,
             page: 0,
         };
-        query(cloud, access, seen.subject.uid.as_str(), first, token)
+        let place = format!("{}/{way:?}/{kept:?}", seen.subject.uid.as_str());
+        Query { cloud, access, place, created: seen.subject.created }.run(first, token)
     };
     let all: Vec<_> = queries.0.iter().copied().map(one).collect();
     let mut listing = Listing { rows: vec![], complete: true };
     for part in futures::future::join_all(all).await {
         let part = part.map_err(|fault| trouble(&fault))?;
         listing.complete &= part.complete;
-        part.rows.into_iter().for_each(|row| merge(&mut listing.rows, row));
+        let others = listing.rows.len();
+        part.rows.into_iter().for_each(|row| merge(&mut listing.rows, others, row));
     }
     Ok(listing)
 }
 
 /// A backup that shows defaults while it runs can come back from two queries, the second time further on; it is one
-/// backup all the same. Two rows of one query are never taken for one.
-fn merge(rows: &mut Vec<Row>, row: Row) {
+/// backup all the same. Two rows of one query are never taken for one: only the first `others` rows are compared.
+fn merge(rows: &mut Vec<Row>, others: usize, row: Row) {
     let is_same = |known: &&mut Row| {
         let (old, new) = (&known.copy, &row.copy);
         (old.backup_id.is_some() && old.backup_id == new.backup_id)
             || (old.group_id.is_some() && old.group_id == new.group_id)
             || (!row.name.is_empty() && known.name == row.name && old.start_time == new.start_time)
     };
-    match rows.iter_mut().find(is_same) {
+    match rows.iter_mut().take(others).find(is_same) {
         Some(known) if row.progress != Progress::Running => *known = row,
         Some(_) => {}
         None => rows.push(row),
     }
 }
 
-/// One query, over all its pages. Rows that are too large for one answer are read in smaller pages.
-async fn query(
-    cloud: &Cloud,
-    access: &Access,
-    uid: &str,
-    mut first: DescribeBackups,
-    token: Option<Timestamp>,
-) -> Result<Listing, Fault> {
-    let mut token = token;
-    loop {
-        match pages(cloud, access, uid, &first, token.take()).await {
-            Err(Fault::InDoubt { reason: Doubt::TooLarge, .. }) if first.limit > 1 => first.limit /= 10,
-            Err(Fault::Refused(refusal)) if refusal.said.code == "ResponseSizeLimitExceeded" && first.limit > 1 => {
-                first.limit /= 10;
+/// One query, over all its pages.
+struct Query<'a> {
+    cloud: &'a Cloud,
+    access: &'a Access,
+    /// Where further pages wait for the budget: each query has a place of its own.
+    place: String,
+    created: Timestamp,
+}
+
+impl Query<'_> {
+    /// Rows that are too large for one answer are read in smaller pages.
+    async fn run(self, mut first: DescribeBackups, token: Option<Timestamp>) -> Result<Listing, Fault> {
+        let mut answer = self.pages(&first, token).await;
+        while first.limit > 1 && answer.as_ref().is_err_and(is_too_large) {
+            first.limit /= 10;
+            let token = self.token().await;
+            // Without room for another try the fault stands, and the next pass tries again.
+            if token.is_none() {
+                break;
             }
-            other => return other,
+            answer = self.pages(&first, token).await;
         }
+        answer
+    }
+
+    async fn pages(&self, first: &DescribeBackups, token: Option<Timestamp>) -> Result<Listing, Fault> {
+        let mut found = Found::default();
+        let (_, mut total) = found.take(self.cloud.read(self.access, first, token).await?.value);
+        for step in [1, first.limit] {
+            let mut offset = step;
+            while found.rows.len() < total && offset / step < MOST_PAGES {
+                let Some(token) = self.token().await else { break };
+                let page = DescribeBackups { page: offset, ..first.clone() };
+                let (all_new, count) = found.take(self.cloud.read(self.access, &page, Some(token)).await?.value);
+                total = count;
+                // A page that overlaps the one before was no page: the number means rows.
+                if !all_new {
+                    break;
+                }
+                offset = offset.saturating_add(step);
+            }
+        }
+        Ok(Listing { complete: found.rows.len() == total, rows: found.rows })
+    }
+
+    async fn token(&self) -> Option<Timestamp> {
+        self.cloud.another(self.access, &self.place, self.created, Action::DescribeBackups).await
     }
 }
 
-async fn pages(
-    cloud: &Cloud,
-    access: &Access,
-    uid: &str,
-    first: &DescribeBackups,
-    token: Option<Timestamp>,
-) -> Result<Listing, Fault> {
-    let mut found = Found::default();
-    let mut total = found.take(cloud.read(access, first, token).await?.value);
-    for step in [1, first.limit] {
-        let mut offset = step;
-        while found.rows.len() < total && offset / step < MOST_PAGES {
-            let before = found.rows.len();
-            let Some(token) = cloud.another(access, uid, Action::DescribeBackups).await else { break };
-            let page = DescribeBackups { page: offset, ..first.clone() };
-            total = found.take(cloud.read(access, &page, Some(token)).await?.value);
-            if found.rows.len() == before {
-                break;
-            }
-            offset = offset.saturating_add(step);
-        }
+fn is_too_large(fault: &Fault) -> bool {
+    match fault {
+        Fault::InDoubt { reason, .. } => *reason == Doubt::TooLarge,
+        Fault::Refused(refusal) => refusal.said.code == "ResponseSizeLimitExceeded",
+        Fault::Throttled(_) | Fault::NotSent { .. } => false,
     }
-    Ok(Listing { complete: found.rows.len() == total, rows: found.rows })
 }
 
 /// What tells two rows of one query apart: id, group, name, start.
@@ -163,15 +178,18 @@ struct Found {
 }
 
 impl Found {
-    /// Takes the new rows of a page, and returns how many the cloud counts in all.
-    fn take(&mut self, page: crate::tencent::sqlserver::BackupPage) -> usize {
+    /// Takes the new rows of a page. Whether there were rows and all of them new, and how many the cloud counts in all.
+    fn take(&mut self, page: crate::tencent::sqlserver::BackupPage) -> (bool, usize) {
+        let mut all_new = !page.rows.is_empty();
         for row in page.rows.into_iter().map(row) {
             let copy = &row.copy;
             let key = (copy.backup_id, copy.group_id.clone(), row.name.clone(), copy.start_time);
             if self.known.insert(key) {
                 self.rows.push(row);
+            } else {
+                all_new = false;
             }
         }
-        usize::try_from(page.total_count).unwrap_or(usize::MAX)
+        (all_new, usize::try_from(page.total_count).unwrap_or(usize::MAX))
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::cloud::Access;
 use super::context::Context;
@@ -126,11 +127,11 @@ fn rest_or_order(view: &mut View, ctx: &Context, aim: Aim) -> Option<Order> {
         Aim::Nothing(until) => until,
         Aim::Before { .. } | Aim::Doubt | Aim::Flow { .. } => {
             let rest = ctx.memory.recall(&view.seen.subject.uid).rest;
-            let rest = rest
-                .filter(|(until, generation)| *generation == view.seen.subject.generation && *until > view.seen.now);
-            match rest {
+            let rest = rest.filter(|(_, generation)| *generation == view.seen.subject.generation);
+            let left = rest.map(|(until, _)| until.saturating_duration_since(Instant::now()));
+            match left.filter(|left| !left.is_zero()) {
                 None => return view.order.clone().ok(),
-                Some((until, _)) => Some(until),
+                Some(left) => Some(clock::now().saturating_add(left).unwrap_or(Timestamp::MAX)),
             }
         }
     };
@@ -179,8 +180,8 @@ fn needs(order: &Order, aim: Aim) -> (Urgency, Vec<(Action, u8)>) {
     match aim {
         Aim::Nothing(_) => (Urgency::Look, vec![]),
         Aim::Before { instance: false } => (Urgency::Look, vec![listings, (Action::CreateBackup, 1)]),
-        Aim::Before { instance: true } => (Urgency::Look, vec![listings, instance, (Action::CreateBackup, 1)]),
-        Aim::Doubt => (Urgency::Resolve, vec![listings, instance]),
+        Aim::Before { instance: true } => (Urgency::Look, vec![instance, listings, (Action::CreateBackup, 1)]),
+        Aim::Doubt => (Urgency::Resolve, vec![instance, listings]),
         Aim::Flow { flow, listing } => {
             let flow = flow.map(|_| (Action::DescribeBackupByFlowId, 1));
             (Urgency::Follow, flow.into_iter().chain(listing.then_some(listings)).collect())
@@ -210,15 +211,18 @@ async fn see(tokens: &mut Instants, seen: &Seen, ctx: &Context, access: &Access,
     match aim {
         Aim::Nothing(until) => Sight::Nothing { until },
         Aim::Before { instance: wanted } => {
-            let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
             // The state only spares a knock; without it the cloud itself answers.
             let instance = if wanted { state.await.ok().flatten() } else { None };
+            let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
             Sight::Before { listing, instance }
         }
         Aim::Doubt => {
-            // The instance after the listing: were it the other way round, a backup could begin in between, unexplained.
+            // The instance before the listing: were it the other way round, a backup that is not listed while it runs
+            // could end in between, and an idle instance would prove that there is none. None of ours begins in between:
+            // absence is only asked for after the fence.
+            let instance = state.await;
             let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
-            Sight::Doubt { listing, instance: state.await }
+            Sight::Doubt { listing, instance }
         }
         Aim::Flow { flow, listing } => {
             let by_flow = match flow {

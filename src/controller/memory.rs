@@ -3,7 +3,7 @@
 //! Nothing here is a fact about an order. Lost, each entry costs one more look at the cloud; wrong, it cannot: a rest is
 //! bounded, and a version that was written only ever makes a pass read the object again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -15,8 +15,8 @@ use crate::core::order::Uid;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// The cloud is not looked at again before this, and for which generation that was said: our own status writes come
-    /// back as events, and a look for each would double the calls.
-    pub rest: Option<(Timestamp, i64)>,
+    /// back as events, and a look for each would double the calls. No clock that is set back makes it longer.
+    pub rest: Option<(Instant, i64)>,
     /// Since when looks at an accepted backup have failed in passing.
     pub failing_since: Option<Timestamp>,
     /// The newest version that the server showed this process, and when: a cache that shows an older one is behind.
@@ -56,6 +56,11 @@ impl Memory {
     /// Forgets an order that ended or is gone.
     pub fn forget(&self, uid: &Uid) -> usize {
         self.change(uid, |entry| *entry = Entry::default())
+    }
+
+    /// Forgets every order that is not `known`: one that was deleted while the watch was down is never told.
+    pub fn keep(&self, known: &HashSet<Uid>) {
+        self.entries().retain(|uid, _| known.contains(uid));
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Uid, Entry>> {

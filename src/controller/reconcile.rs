@@ -8,7 +8,7 @@ use kube::runtime::controller::Action;
 use tracing::Instrument;
 
 use super::act::act;
-use super::cluster::Trouble;
+use super::cluster::{GONE, Trouble};
 use super::context::Context;
 use super::error::Error;
 use super::look::{behind, look};
@@ -47,7 +47,7 @@ pub fn retry(object: Arc<StoredBackup>, error: &Error, ctx: Arc<Context>) -> Act
     ctx.metrics.pass(error.reason());
     let (Error::Look(trouble) | Error::Report(trouble)) = error else { return Action::await_change() };
     match trouble {
-        Trouble::Gone => return Action::await_change(),
+        Trouble::Gone => return Action::requeue(GONE),
         Trouble::Conflict => {
             tracing::debug!(object = name(&object), %error, cause = %trouble, "the pass is made again");
         }

@@ -1,7 +1,7 @@
 //! The last stage of a pass: folds the outcome into the status, writes it once, tells at most one piece of news.
 //!
 //! # What it guarantees
-//! - No write without a transition, and no event without a write that landed.
+//! - No write without a transition, and no event without a write that landed; except for a second backup of the order.
 //! - The answer to a submission is written until it lands, the object is gone, or the drain's deadline passes: it is the
 //!   only fact that cannot be looked up again as it was. Anything else that does not land is decided anew by the next pass.
 
@@ -11,8 +11,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 
-use super::cluster::Trouble;
+use super::cluster::{GONE, Trouble};
 use super::context::Context;
 use super::error::Error;
 use super::look::View;
@@ -34,16 +35,15 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
         // If we die here, the next pass sees an announced call without an answer (a doubt), or what it saw before.
         match write(&view, &next, now, ctx).await {
             Ok(is_written) => return Ok(finish(&view, step, next, is_written, ctx).await),
-            Err(Trouble::Gone) => {
-                remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
-                return Ok(Action::await_change());
-            }
+            Err(Trouble::Gone) => return Ok(gone(&view, outcome, ctx)),
             Err(trouble) if !must_land(outcome) => return Err(Error::Report(trouble)),
             Err(trouble) => {
                 tracing::warn!(%trouble, ?outcome, "the answer to a submission is not recorded yet");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
-                refresh(&mut view, ctx).await;
+                if !refresh(&mut view, ctx).await {
+                    return Ok(gone(&view, outcome, ctx));
+                }
             }
         }
     }
@@ -66,16 +66,28 @@ async fn write(view: &View, next: &Next, now: Timestamp, ctx: &Context) -> Resul
     Ok(true)
 }
 
-/// Reads what the answer is to be folded into now. Unreadable, it stays as it was: the next write tells.
-async fn refresh(view: &mut View, ctx: &Context) {
+/// The order is gone, and its answer has no place. The log is then the only one that still names the FlowId.
+fn gone(view: &View, outcome: &Outcome, ctx: &Context) -> Action {
+    if let Outcome::Accepted { flow_id, request_id } = outcome {
+        tracing::warn!(flow_id = flow_id.value(), request_id, "accepted, and the object is gone: the copy stays");
+    }
+    remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
+    Action::requeue(GONE)
+}
+
+/// Reads what the answer is to be folded into now, and whether the order is still there: another object of its name is
+/// another order, which waits for this pass to end. Unreadable, the object stays as it was, and the next write tells.
+async fn refresh(view: &mut View, ctx: &Context) -> bool {
     let name = view.object.name_any();
     match ctx.cluster.read(&view.object.namespace().unwrap_or_default(), &name).await {
         Ok(object) if object.uid() == view.object.uid() => {
             view.seen.record = conversion::record(&object.status);
             view.seen.subject.generation = object.metadata.generation.unwrap_or_default();
             view.object = Arc::new(object);
+            true
         }
-        Ok(_) | Err(_) => {}
+        Ok(_) => false,
+        Err(_) => true,
     }
 }
 
@@ -91,13 +103,15 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
     let in_doubt = next.record.standing(now, ctx.limits.fence()) == Standing::InDoubt;
     let doubts = ctx.memory.change(&view.seen.subject.uid, |entry| {
         if looked {
-            entry.rest = next.until.filter(|until| *until > now).map(|until| (until, generation));
+            let rest = next.until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+            entry.rest = rest.and_then(|rest| Some((Instant::now().checked_add(rest)?, generation)));
             entry.failing_since = failing(&view.seen.sight).then(|| entry.failing_since.unwrap_or(view.seen.now));
         }
         entry.in_doubt = in_doubt;
     });
-    if !ctx.orders.hold(&view.object) {
-        // Deleted while this pass was under way: what the deletion made forgotten stays so.
+    let is_over = next.record.ended && !in_doubt && !is_written;
+    // One that was deleted while this pass was under way stays forgotten.
+    if is_over || !ctx.orders.hold(&view.object) {
         remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
         return Action::await_change();
     }
@@ -116,7 +130,8 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
         let at = next.record.copy.completion_time.or(next.record.since).unwrap_or(view.seen.now);
         ctx.metrics.succeeded(&namespace, at);
     }
-    if !is_written {
+    // A second FlowId has no place in the status, so it is told without a write.
+    if !is_written && next.duplicates == 0 {
         tracing::debug!(step = step.name(), "nothing to write");
         return;
     }

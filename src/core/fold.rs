@@ -7,11 +7,11 @@
 use jiff::Timestamp;
 
 use super::absence;
-use super::backup::{Limits, Step, refused};
+use super::backup::{Limits, NOT_FOUND, Step, refused};
 use super::order::Order;
 use super::pace::{self, later};
 use super::reason::{Acceptance, Reason};
-use super::record::{Copy, Intent, Note, Record};
+use super::record::{Copy, FlowId, Intent, Note, Record};
 use super::seen::{Outcome, Row, Seen, Trouble};
 
 /// How far before the submission a backup may claim to have begun, in seconds; earlier is another time zone.
@@ -82,7 +82,13 @@ pub fn fold(
                 next.record.attempts = next.record.attempts.max(*attempt);
                 next.record.submit_time = next.record.submit_time.max(Some(*time));
             }
-            answer(&mut next, order, outcome, now, limits);
+            if is_overtaken(&next.record, *attempt, *time)
+                && matches!(outcome, Outcome::Refused(_) | Outcome::InDoubt { .. })
+            {
+                next.until = Some(now);
+            } else {
+                answer(&mut next, order, outcome, now, limits);
+            }
         }
         Step::Adopt { row, others, reason, message, until } => {
             adopt(&mut next.record, row, *reason, message, now);
@@ -90,7 +96,8 @@ pub fn fold(
             next.duplicates = others.len();
             next.news = duplicates(row, others);
         }
-        Step::StayInDoubt { message, until } => {
+        Step::StayInDoubt { message, note, until } => {
+            date(&mut next.record, note.as_ref());
             enter(&mut next.record, Reason::OutcomeUnknown, message, None);
             next.until = Some(*until);
         }
@@ -116,15 +123,27 @@ pub fn fold(
     next
 }
 
+/// Whether the record has gone on from this call. A process that slept hears its answer after another one has announced
+/// the next call, or seen the end: then a refusal says nothing about that call (I4), and opens nothing that is over (I5).
+fn is_overtaken(record: &Record, attempt: i64, time: Timestamp) -> bool {
+    let is_another = |intent: &Intent| (intent.attempt, intent.time) != (attempt, time);
+    record.ended || record.last_call() > Some(time) || record.intent.as_ref().is_some_and(is_another)
+}
+
 /// What a submission's answer means. Another replica may have found the backup meanwhile, or seen its end: then only the
 /// FlowId is news.
 fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timestamp, limits: &Limits) {
     let record = &mut next.record;
     match outcome {
-        Outcome::None | Outcome::NotDurable => next.until = Some(later(now, 1)),
+        Outcome::None | Outcome::NotDurable => next.until = Some(later(now, limits.poll_min.min(5))),
         Outcome::Accepted { flow_id, request_id } => {
-            record.flow_id = record.flow_id.or(Some(*flow_id));
-            record.request_id.clone_from(request_id);
+            if let Some(other) = record.flow_id.filter(|known| known != flow_id) {
+                next.duplicates = 1;
+                next.news = Some(two_flows(other, *flow_id));
+            } else {
+                record.flow_id = Some(*flow_id);
+                record.request_id.clone_from(request_id);
+            }
             if !record.is_ended_accepted() {
                 accept(record, Acceptance::Accepted);
                 let message = "The cloud accepted the backup and is making it; it documents 5 to 120 minutes.";
@@ -135,7 +154,10 @@ fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timest
         Outcome::Refused(_) | Outcome::InDoubt { .. } if record.is_accepted() => next.until = Some(now),
         Outcome::Refused(trouble) => {
             record.intent = None;
-            refusal(next, order, trouble, now, limits);
+            // An answer comes after its call, also where the clock was set back in between: else it would not read as one.
+            let time = Some(trouble.note.time).max(record.submit_time).unwrap_or(now);
+            let trouble = Trouble { note: Note { time, ..trouble.note.clone() }, ..trouble.clone() };
+            refusal(next, order, &trouble, now, limits);
         }
         Outcome::InDoubt { why } => {
             let fence = absence::fence(record.last_call().unwrap_or(now), limits.fence());
@@ -205,6 +227,7 @@ fn end(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>, no
 /// A row under way is recorded when the order enters another state, not at each look.
 fn follow(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>, note: Option<&Note>, now: Timestamp) {
     if record.reason == Some(reason) {
+        date(record, note);
         return;
     }
     if let Some(row) = row {
@@ -212,6 +235,14 @@ fn follow(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>,
         take(record, row, now);
     }
     enter(record, reason, message, note);
+}
+
+/// Keeps the note of when nothing was found any more, or drops it because something else is the matter now.
+fn date(record: &mut Record, note: Option<&Note>) {
+    let is_not_found = |note: &Note| note.code == NOT_FOUND;
+    if record.error.as_ref().is_some_and(is_not_found) != note.is_some_and(is_not_found) {
+        record.error = note.cloned();
+    }
 }
 
 /// Takes over what the cloud tells of the copy. A time that lies ahead, or well before the submission, was read in the
@@ -257,6 +288,19 @@ fn duplicates(row: &Row, others: &[Row]) -> Option<News> {
             names.join(", ")
         ),
     })
+}
+
+/// The status has room for one FlowId, so the event is the only place that names the other (I6).
+fn two_flows(known: FlowId, other: FlowId) -> News {
+    News {
+        is_warning: true,
+        reason: "DuplicateBackups",
+        message: format!(
+            "The cloud accepted this order twice: FlowId {} is followed, FlowId {} is another backup. None is deleted.",
+            known.value(),
+            other.value()
+        ),
+    }
 }
 
 /// News where the order was accepted, ended, or became somebody else's turn.

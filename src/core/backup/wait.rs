@@ -24,17 +24,17 @@ pub(super) fn invalid(invalid: &Invalid) -> Step {
 }
 
 /// The earliest instant of the next submission, from the last answer alone, so that a restart does not shorten it. After a
-/// refusal this is at least the listing lag: were the refusal none, the look would find the backup (I3).
+/// refusal this is at least the listing lag: were the refusal none, the look would find the backup (I3). Nothing holds up
+/// an order that never called: its note is of a look, and may carry the time of a clock that ran ahead.
 pub(in crate::core) fn not_before(record: &Record, limits: &Limits) -> Option<Timestamp> {
-    let note = record.error.as_ref()?;
-    let lag = if record.attempts > 0 { limits.listing_lag } else { 0 };
+    let note = record.error.as_ref().filter(|_| record.attempts > 0)?;
     let wait = match record.reason {
         Some(Reason::InstanceBusy | Reason::DatabaseBusy) => {
             limits.listing_lag.saturating_mul(record.attempts.clamp(1, 5))
         }
-        _ => 0,
+        _ => limits.listing_lag,
     };
-    Some(later(note.time, wait.max(lag)))
+    Some(later(note.time, wait))
 }
 
 /// No room in the budget: only an order that nobody works on says so, and only after a minute.
@@ -91,11 +91,11 @@ pub(super) fn after_look(
     if seen.now >= order.deadline {
         return deadline(order, seen);
     }
-    if let Some(objection) = absence::hidden(listing, instance).filter(|_| seen.record.attempts > 0) {
+    if let Some(objection) = absence::hidden(listing, instance) {
         return Step::Wait {
             reason: Reason::InstanceBusy,
             message: format!(
-                "Nothing is submitted again while {}, because it may be this order's.",
+                "Nothing is submitted while {}, because that may be this order's own backup.",
                 objection.describe()
             ),
             note: None,
@@ -203,7 +203,7 @@ pub(super) fn deadline(order: &Order, seen: &Seen) -> Step {
     Step::End {
         reason: Reason::DeadlineExceeded,
         message: format!(
-            "Not accepted before {} (spec.submitDeadlineSeconds), and no backup was made; {last}. Create a new object to try again.",
+            "Not accepted before {} (spec.submitDeadlineSeconds), and no backup of it is known; {last}. Create a new object to try again.",
             utc(order.deadline)
         ),
         row: None,

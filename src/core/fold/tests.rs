@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::core::backup::tests::{LIMITS, accepted, announced, at, before, foreign, order, row, seen, trouble};
-use crate::core::backup::{self, Step};
-use crate::core::record::FlowId;
+use crate::core::backup::{self, NOT_FOUND, Step};
+use crate::core::record::{FlowId, Standing};
 use crate::core::seen::{Meaning, Progress, Sight};
 
 fn submit() -> Step {
@@ -33,7 +33,8 @@ fn a_knock_changes_the_intent_and_not_the_row() {
     let busy = Record { reason: Some(Reason::InstanceBusy), message: "busy".into(), ..Record::default() };
     let record = announce(&seen(9, busy, before(vec![])), &intent);
     assert_eq!((record.reason, record.message.as_str()), (Some(Reason::InstanceBusy), "busy"));
-    let refused = after(record, &submit(), &Outcome::Refused(trouble(Meaning::InstanceBusy)));
+    let knock = Step::Submit { backup_name: intent.backup_name, attempt: 1, time: at(9) };
+    let refused = after(record, &knock, &Outcome::Refused(trouble(Meaning::InstanceBusy)));
     assert_eq!(refused.record.reason, Some(Reason::InstanceBusy));
     assert!(refused.record.intent.is_none() && refused.record.error.is_some() && refused.news.is_none());
 }
@@ -51,7 +52,11 @@ fn an_acceptance_is_recorded_with_its_flow_and_clears_the_error() {
 #[test]
 fn i6_a_flow_id_is_never_replaced() {
     let outcome = Outcome::Accepted { flow_id: FlowId::new(7).unwrap(), request_id: None };
-    assert_eq!(after(accepted(1), &submit(), &outcome).record.flow_id, FlowId::new(5_293));
+    let next = after(accepted(1), &submit(), &outcome);
+    assert_eq!((next.record.flow_id, next.duplicates), (FlowId::new(5_293), 1));
+    let news = next.news.unwrap();
+    assert_eq!((news.reason, news.is_warning), ("DuplicateBackups", true));
+    assert!(news.message.contains("5293") && news.message.contains("FlowId 7 "), "{}", news.message);
 }
 
 #[test]
@@ -191,6 +196,41 @@ fn an_answer_that_comes_after_another_replica_saw_the_end_adds_only_the_flow() {
     }
 }
 
+/// A process announces a call, sleeps, and is refused because its signature expired; meanwhile another one has proven the
+/// absence and announced the next call, whose fate is open.
+#[test]
+fn i4_a_late_refusal_does_not_answer_the_next_call() {
+    let next_call = Intent { attempt: 2, holder: "two".into(), ..backup::tests::intent(9) };
+    let in_flight = Record { intent: Some(next_call), attempts: 2, observed_generation: Some(1), ..announced(9) };
+    let in_flight = Record { backup_name: Some("n_2".into()), ..in_flight };
+    for late in [Outcome::Refused(trouble(Meaning::ClockSkew)), Outcome::InDoubt { why: "Lost.".into() }] {
+        let next = after(in_flight.clone(), &submit(), &late);
+        assert_eq!(next.record, in_flight, "{late:?}");
+        assert_eq!(next.record.standing(at(11), LIMITS.fence()), Standing::InDoubt);
+    }
+    let bare = Record { intent: None, reason: Some(Reason::OutcomeUnknown), ..in_flight };
+    assert_eq!(after(bare.clone(), &submit(), &Outcome::Refused(trouble(Meaning::ClockSkew))).record, bare);
+}
+
+#[test]
+fn i5_a_late_answer_opens_no_finished_order_unless_it_is_an_acceptance() {
+    let over = Record { reason: Some(Reason::DeadlineExceeded), ended: true, intent: None, ..announced(1) };
+    let over = Record { observed_generation: Some(1), backup_name: Some("n".into()), ..over };
+    for late in [Outcome::Refused(trouble(Meaning::ClockSkew)), Outcome::InDoubt { why: "Lost.".into() }] {
+        assert_eq!(after(over.clone(), &submit(), &late).record, over, "{late:?}");
+    }
+    let accepted = Outcome::Accepted { flow_id: FlowId::new(7).unwrap(), request_id: None };
+    assert_eq!(after(over, &submit(), &accepted).record.reason, Some(Reason::Running));
+}
+
+#[test]
+fn i5_a_refusal_is_an_answer_also_where_the_clock_was_set_back() {
+    let announced = Record { intent: Some(backup::tests::intent(8)), ..announced(8) };
+    let step = Step::Submit { backup_name: "n".into(), attempt: 1, time: at(8) };
+    let refused = after(announced, &step, &Outcome::Refused(trouble(Meaning::DatabaseNotFound)));
+    assert_eq!(refused.record.standing(at(9), LIMITS.fence()), Standing::Finished, "heard at 5, called at 8");
+}
+
 #[test]
 fn i6_an_answer_to_a_wiped_status_restores_what_was_announced() {
     let next = after(Record::default(), &submit(), &Outcome::InDoubt { why: "Lost.".into() });
@@ -211,4 +251,21 @@ fn an_order_that_rests_before_its_first_look_is_not_written() {
     assert!(!fresh.differs(&after(fresh.clone(), &rest, &Outcome::None).record), "no room in the budget yet");
     let ended = Record { reason: Some(Reason::Completed), ended: true, ..fresh };
     assert!(ended.differs(&after(ended.clone(), &rest, &Outcome::None).record), "a new generation of a finished one");
+}
+
+#[test]
+fn when_nothing_was_found_is_dated_once_and_dropped_when_something_is() {
+    let note = |second| Note { code: NOT_FOUND.into(), time: at(second), ..trouble(Meaning::BackupNotFound).note };
+    let lost =
+        |note| Step::Follow { reason: Reason::Unobservable, message: "m".into(), row: None, note, until: at(20) };
+    let denied = || Some(trouble(Meaning::AccessDenied).note);
+    let record = after(accepted(1), &lost(denied()), &Outcome::None).record;
+    let dated = after(record.clone(), &lost(Some(note(3))), &Outcome::None).record;
+    assert!(record.differs(&dated) && dated.error == Some(note(3)), "durable");
+    assert_eq!(after(dated.clone(), &lost(Some(note(9))), &Outcome::None).record.error, Some(note(3)));
+    assert_eq!(after(dated, &lost(denied()), &Outcome::None).record.error, denied());
+    let doubt = |note| Step::StayInDoubt { message: "m".into(), note, until: at(20) };
+    let dated = after(announced(1), &doubt(Some(note(3))), &Outcome::None).record;
+    assert_eq!(dated.error, Some(note(3)));
+    assert_eq!(after(dated, &doubt(None), &Outcome::None).record.error, None);
 }
