@@ -243,16 +243,30 @@ async fn i4_a_listing_that_lags_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i4_no_doubt_ends_while_the_instance_is_invisible() {
     let world = World::usual().await;
-    let order = suffers(&world, "invisible", create(Effect::DropAfter { reset: false })).await;
-    world.reaches(&order, "OutcomeUnknown").await;
-    let id = "mssql-invisible";
-    let instance = world.cloud.instance(id).unwrap();
-    world.cloud.remove_instance(id);
+    let gone = suffers(&world, "gone", create(Effect::DropAfter { reset: false })).await;
+    // Other credentials may see nothing and be told no error.
+    let empty = suffers(&world, "empty", create(Effect::DropAfter { reset: false })).await;
+    for (action, list) in [("DescribeBackups", "Backups"), ("DescribeDBInstances", "DBInstances")] {
+        let set = Map::from_iter([("TotalCount".to_owned(), json!(0)), (list.to_owned(), json!([]))]);
+        let effect = Effect::Answer { text: vec![], set, remove: vec![] };
+        world.cloud.add_fault(Rule::new(action, effect).instance("mssql-empty").forever());
+    }
+    for order in [&gone, &empty] {
+        world.reaches(order, "OutcomeUnknown").await;
+    }
+    let instance = world.cloud.instance("mssql-gone").unwrap();
+    world.cloud.remove_instance("mssql-gone");
     tokio::time::sleep(FENCE + std::time::Duration::from_secs(3)).await;
-    assert_eq!(world.reasons(&order).last().map(String::as_str), Some("OutcomeUnknown"), "an empty list is no absence");
+    for order in [&gone, &empty] {
+        let last = world.reasons(order).pop();
+        assert_eq!(last.as_deref(), Some("OutcomeUnknown"), "an empty list is no absence");
+    }
     world.cloud.put_instance(instance);
-    is_adopted(&world, &order, &["OutcomeUnknown"]).await;
-    once_each(world, &[order]).await;
+    world.cloud.clear_faults();
+    for order in [&gone, &empty] {
+        is_adopted(&world, order, &["OutcomeUnknown"]).await;
+    }
+    once_each(world, &[gone, empty]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
