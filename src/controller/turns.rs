@@ -157,6 +157,17 @@ mod tests {
     }
 
     #[test]
+    fn an_object_of_the_same_name_is_another_order() {
+        let old = order("a", 1, "mssql-x", "Running");
+        let all = orders(std::slice::from_ref(&old));
+        let new = StoredBackup { metadata: old.metadata.clone(), ..old.clone() };
+        assert!(all.hold(&new), "by its UID");
+        let mut new = new;
+        new.metadata.uid = Some("another".to_owned());
+        assert!(!all.hold(&new));
+    }
+
+    #[test]
     fn an_older_order_that_waits_for_something_else_holds_nobody_up() {
         let new = order("new", 9, "mssql-x", "Pending");
         for reason in ["DatabaseBusy", "AccessDenied", "Running", "Completed"] {

@@ -151,7 +151,7 @@ async fn what_ended_without_a_copy_is_stalled() {
             let id = error["requestId"].as_str().unwrap();
             assert!(message.contains(id) && !error["message"].as_str().unwrap().contains(id), "{object:#}");
         }
-        let events = world.events(order).await;
+        let events = world.told(order, reason).await;
         assert_eq!(events.last().map(|(told, _)| told.as_str()), Some(*reason), "{events:?}");
         let described = world.kubectl(&["describe", "ssb", &order.name]).await.unwrap();
         assert!(described.contains(message), "{described}");
