@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 use kube::runtime::controller::{Config as Concurrency, applier, trigger_self};
@@ -40,6 +40,8 @@ use crate::tencent::endpoint::Endpoint;
 const VITAL: Duration = Duration::from_secs(30);
 /// How often the vital loop turns while it has nothing to do.
 const BEAT: Duration = Duration::from_secs(1);
+/// After how many beats the memory is compared with what is watched.
+const TIDY_BEATS: u64 = 600;
 /// How long one watch call may last, in seconds: a connection that died in silence is noticed after it.
 const WATCH_SECONDS: u32 = 40;
 /// Passes that are made at once; most of their time goes into waiting for the cloud.
@@ -68,8 +70,8 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let work = future::join_all(work);
     tokio::select! {
         never = admin.serve(sources) => match never {},
-        () = turn(&liveness) => Ok(()),
-        _ = work => Ok(()),
+        () = turn(&liveness, &ctx) => Ok(()),
+        _ = work => if ctx.shutdown.is_draining() { Ok(()) } else { Err(anyhow!("the watches ended by themselves")) },
     }
 }
 
@@ -210,9 +212,12 @@ fn let_go(ctx: &Context, event: &Event<StoredBackup>) {
 }
 
 /// The vital loop: it turns as long as the thread that makes the passes does.
-async fn turn(liveness: &Liveness) {
-    loop {
+async fn turn(liveness: &Liveness, ctx: &Context) {
+    for beat in 1_u64.. {
         liveness.touch();
         tokio::time::sleep(BEAT).await;
+        if beat.is_multiple_of(TIDY_BEATS) {
+            ctx.memory.keep(&ctx.orders.uids());
+        }
     }
 }

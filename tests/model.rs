@@ -25,7 +25,7 @@ use explore::explore;
 use world::{Guard, Setting};
 
 /// Most worlds of one setting: the debug build sees about twenty thousand a second.
-const MOST: usize = 150_000;
+const MOST: usize = 100_000;
 
 /// Worlds that are explored whole, with all guards.
 fn settings() -> Vec<(&'static str, Setting)> {

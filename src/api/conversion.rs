@@ -195,12 +195,15 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
         ),
         None => one(reason::SUBMITTED, row.submitted, word, &record.message),
     };
-    vec![
+    let ours = [
         submitted,
         one(reason::READY, row.ready, word, &record.message),
         one(reason::RECONCILING, row.reconciling, word, &record.message),
         one(reason::STALLED, row.stalled, word, &record.message),
-    ]
+    ];
+    // A condition of somebody else's stays as it is.
+    let others = before.iter().filter(|old| !reason::CONDITION_TYPES.contains(&old.type_.as_str()));
+    ours.into_iter().chain(others.cloned()).collect()
 }
 
 fn time(time: Option<&Time>) -> Option<Timestamp> {

@@ -8,13 +8,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::cloud::Access;
 use super::context::Context;
 use super::look::View;
 use crate::api::{StoredBackup, conversion};
 use crate::core::backup::Step;
 use crate::core::fold::announce;
+use crate::core::pace::later;
 use crate::core::record::Intent;
-use crate::core::seen::Outcome;
+use crate::core::seen::{Outcome, Seen};
+use crate::runtime::clock;
 use crate::tencent::action::Action;
 
 /// Executes `step`. The view that comes back is the one that the outcome belongs to: after a submission, with the intent.
@@ -33,25 +36,37 @@ pub async fn act(view: View, step: &Step, ctx: &Context) -> (View, Outcome) {
 
 async fn submit(mut view: View, backup_name: &str, attempt: i64, time: Timestamp, ctx: &Context) -> (View, Outcome) {
     let (Ok(order), Some(access)) = (&view.order, &view.access) else { return (view, Outcome::NotDurable) };
-    if ctx.shutdown.is_draining() {
+    // A look that took longer than a signature is good for has seen too little to send on.
+    let age = clock::now().duration_since(time);
+    if ctx.shutdown.is_draining() || age.as_secs() >= ctx.limits.signature_validity {
         return (view, Outcome::NotDurable);
     }
     let signed = match ctx.cloud.sign(access, order, backup_name, time) {
         Ok(signed) => signed,
         Err(trouble) => return (view, Outcome::Refused(trouble)),
     };
+    let token = view.tokens.next(Action::CreateBackup);
+    let Some(token) = fresh(token, &view.seen, access, ctx).await else { return (view, Outcome::NotDurable) };
     let intent = Intent { backup_name: backup_name.to_owned(), attempt, time, holder: ctx.holder.clone() };
     // If we die here, nothing was announced and nothing sent: the next pass plans the same attempt anew.
     let Some(object) = write_ahead(&view, &intent, ctx).await else { return (view, Outcome::NotDurable) };
     view.seen.record = conversion::record(&object.status);
     view.object = Arc::new(object);
     let access = access.clone();
-    let token = view.tokens.next(Action::CreateBackup);
     // If we die here, the intent is durable and nothing was sent: the next pass is in doubt, and after the fence proves
     // that there is no backup.
-    let outcome = ctx.cloud.submit(&access, signed, token).await;
+    let outcome = ctx.cloud.submit(&access, signed, Some(token)).await;
     // If we die here, the answer is lost: the next pass is in doubt and finds the backup by its name.
     (view, outcome)
+}
+
+/// The send instant, or a new one if the look outlasted it: after a stall of the cloud many would be due at once (I8).
+async fn fresh(token: Option<Timestamp>, seen: &Seen, access: &Access, ctx: &Context) -> Option<Timestamp> {
+    let token = token?;
+    if clock::now() < later(token, 1) {
+        return Some(token);
+    }
+    ctx.cloud.another(access, seen.subject.uid.as_str(), seen.subject.created, Action::CreateBackup).await
 }
 
 /// Makes the intent durable under the version that was read from the server, and returns the object that holds it.

@@ -60,17 +60,18 @@ impl Cloud {
         }
     }
 
-    /// One more send instant within a pass over `uid`: now or within a second, or none.
-    pub async fn another(&self, access: &Access, uid: &str, action: Action) -> Option<Timestamp> {
+    /// One more send instant within a pass, for an order that was `created` then and waits at `place`: now or within a
+    /// second, or none.
+    pub async fn another(&self, access: &Access, place: &str, created: Timestamp, action: Action) -> Option<Timestamp> {
         let identity = access.credential.identity();
         let claim = Claim {
             identity: &identity,
             region: &access.region,
             needs: &[(action, 1)],
-            urgency: Urgency::Resolve,
+            urgency: Urgency::Look,
             namespace: "",
-            created: Timestamp::UNIX_EPOCH,
-            uid,
+            created,
+            uid: place,
         };
         for _ in 0..2 {
             match self.room(&claim) {

@@ -59,6 +59,10 @@ pub struct Cluster {
 /// own first success.
 pub fn connect(mut config: kube::Config) -> Result<Client, kube::Error> {
     config.default_retry = false;
+    // The library takes HTTPS_PROXY for its own, which here is the proxy on the way to the cloud. It may hold a password.
+    if config.proxy_url.take().is_some() {
+        tracing::info!("the API server is reached without the proxy, which is for the way to the cloud");
+    }
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(PATIENCE);
     config.read_timeout = Some(SILENCE);
@@ -105,6 +109,8 @@ impl Cluster {
         match within(secrets.get(name)).await {
             Ok(secret) => Ok(Some(secret)),
             Err(Trouble::Gone) => Ok(None),
+            // What could not be decoded may be quoted in the error, and here that is a secret.
+            Err(Trouble::Unclear(_)) => Err(Trouble::Unclear("a Secret could not be read".to_owned())),
             Err(trouble) => Err(trouble),
         }
     }

@@ -79,7 +79,8 @@ pub async fn read(
             limit: DescribeBackups::PAGE,
             page: 0,
         };
-        query(cloud, access, seen.subject.uid.as_str(), first, token)
+        let place = format!("{}/{way:?}/{kept:?}", seen.subject.uid.as_str());
+        Query { cloud, access, place, created: seen.subject.created }.run(first, token)
     };
     let all: Vec<_> = queries.0.iter().copied().map(one).collect();
     let mut listing = Listing { rows: vec![], complete: true };
@@ -117,49 +118,62 @@ fn is_same(one: &Row, other: &Row) -> bool {
     }
 }
 
-/// One query, over all its pages. Rows that are too large for one answer are read in smaller pages.
-async fn query(
-    cloud: &Cloud,
-    access: &Access,
-    uid: &str,
-    mut first: DescribeBackups,
-    token: Option<Timestamp>,
-) -> Result<Listing, Fault> {
-    let mut token = token;
-    loop {
-        match pages(cloud, access, uid, &first, token.take()).await {
-            Err(Fault::InDoubt { reason: Doubt::TooLarge, .. }) if first.limit > 1 => first.limit /= 10,
-            Err(Fault::Refused(refusal)) if refusal.said.code == "ResponseSizeLimitExceeded" && first.limit > 1 => {
-                first.limit /= 10;
+/// One query, over all its pages.
+struct Query<'a> {
+    cloud: &'a Cloud,
+    access: &'a Access,
+    /// Where further pages wait for the budget: each query has a place of its own.
+    place: String,
+    created: Timestamp,
+}
+
+impl Query<'_> {
+    /// Rows that are too large for one answer are read in smaller pages.
+    async fn run(self, mut first: DescribeBackups, token: Option<Timestamp>) -> Result<Listing, Fault> {
+        let mut answer = self.pages(&first, token).await;
+        while first.limit > 1 && answer.as_ref().is_err_and(is_too_large) {
+            first.limit /= 10;
+            let token = self.token().await;
+            // Without room for another try the fault stands, and the next pass tries again.
+            if token.is_none() {
+                break;
             }
-            other => return other,
+            answer = self.pages(&first, token).await;
         }
+        answer
+    }
+
+    async fn pages(&self, first: &DescribeBackups, token: Option<Timestamp>) -> Result<Listing, Fault> {
+        let mut found = Found::default();
+        let (_, mut total) = found.take(self.cloud.read(self.access, first, token).await?.value);
+        for step in [1, first.limit] {
+            let mut offset = step;
+            while found.rows.len() < total && offset / step < MOST_PAGES {
+                let Some(token) = self.token().await else { break };
+                let page = DescribeBackups { page: offset, ..first.clone() };
+                let (all_new, count) = found.take(self.cloud.read(self.access, &page, Some(token)).await?.value);
+                total = count;
+                // A page that overlaps the one before was no page: the number means rows.
+                if !all_new {
+                    break;
+                }
+                offset = offset.saturating_add(step);
+            }
+        }
+        Ok(Listing { complete: found.rows.len() == total, rows: found.rows })
+    }
+
+    async fn token(&self) -> Option<Timestamp> {
+        self.cloud.another(self.access, &self.place, self.created, Action::DescribeBackups).await
     }
 }
 
-async fn pages(
-    cloud: &Cloud,
-    access: &Access,
-    uid: &str,
-    first: &DescribeBackups,
-    token: Option<Timestamp>,
-) -> Result<Listing, Fault> {
-    let mut found = Found::default();
-    let mut total = found.take(cloud.read(access, first, token).await?.value);
-    for step in [1, first.limit] {
-        let mut offset = step;
-        while found.rows.len() < total && offset / step < MOST_PAGES {
-            let before = found.rows.len();
-            let Some(token) = cloud.another(access, uid, Action::DescribeBackups).await else { break };
-            let page = DescribeBackups { page: offset, ..first.clone() };
-            total = found.take(cloud.read(access, &page, Some(token)).await?.value);
-            if found.rows.len() == before {
-                break;
-            }
-            offset = offset.saturating_add(step);
-        }
+fn is_too_large(fault: &Fault) -> bool {
+    match fault {
+        Fault::InDoubt { reason, .. } => *reason == Doubt::TooLarge,
+        Fault::Refused(refusal) => refusal.said.code == "ResponseSizeLimitExceeded",
+        Fault::Throttled(_) | Fault::NotSent { .. } => false,
     }
-    Ok(Listing { complete: found.rows.len() == total, rows: found.rows })
 }
 
 /// What tells two rows of one query apart: id, group, name, start.
@@ -173,10 +187,11 @@ struct Found {
 }
 
 impl Found {
-    /// Takes the new rows of a page, and returns how many the cloud counts in all.
+    /// Takes the new rows of a page. Whether there were rows and all of them new, and how many the cloud counts in all.
     ///
     /// A row that an earlier page showed is the same row, moved by what came meanwhile; within one page alike rows are two.
-    fn take(&mut self, page: crate::tencent::sqlserver::BackupPage) -> usize {
+    fn take(&mut self, page: crate::tencent::sqlserver::BackupPage) -> (bool, usize) {
+        let mut all_new = !page.rows.is_empty();
         let before = self.known.clone();
         for row in page.rows.into_iter().map(row) {
             let copy = &row.copy;
@@ -184,9 +199,11 @@ impl Found {
             if !before.contains(&key) {
                 self.known.insert(key);
                 self.rows.push(row);
+            } else {
+                all_new = false;
             }
         }
-        usize::try_from(page.total_count).unwrap_or(usize::MAX)
+        (all_new, usize::try_from(page.total_count).unwrap_or(usize::MAX))
     }
 }
 
@@ -228,8 +245,8 @@ mod tests {
             serde_json::from_str(&format!(r#"{{"TotalCount": 2, "Backups": [{row}, {row}]}}"#)).unwrap()
         };
         let mut found = Found::default();
-        assert_eq!((found.take(page()), found.rows.len()), (2, 2));
-        found.take(page());
+        assert_eq!((found.take(page()), found.rows.len()), ((true, 2), 2));
+        assert_eq!(found.take(page()), (false, 2));
         assert_eq!(found.rows.len(), 2, "moved to another page");
     }
 }

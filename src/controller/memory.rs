@@ -3,7 +3,7 @@
 //! Nothing here is a fact about an order. Lost, each entry costs one more look at the cloud; wrong, it cannot: a rest is
 //! bounded, and a version that was written only ever makes a pass read the object again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -56,6 +56,11 @@ impl Memory {
     /// Forgets an order that ended or is gone.
     pub fn forget(&self, uid: &Uid) -> usize {
         self.change(uid, |entry| *entry = Entry::default())
+    }
+
+    /// Forgets every order that is not `known`: one that was deleted while the watch was down is never told.
+    pub fn keep(&self, known: &HashSet<Uid>) {
+        self.entries().retain(|uid, _| known.contains(uid));
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Uid, Entry>> {

@@ -109,8 +109,9 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
         }
         entry.in_doubt = in_doubt;
     });
-    if !ctx.orders.hold(&view.object) {
-        // Deleted while this pass was under way: what the deletion made forgotten stays so.
+    let is_over = next.record.ended && !in_doubt && !is_written;
+    // One that was deleted while this pass was under way stays forgotten.
+    if is_over || !ctx.orders.hold(&view.object) {
         remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
         return Action::await_change();
     }

@@ -2,6 +2,7 @@
 //!
 //! Read from the watch cache alone. A cache that is behind costs a knock too many or a minute of waiting, never a backup.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::channel::mpsc::UnboundedSender;
@@ -9,6 +10,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::api::StoredBackup;
+use crate::core::order::Uid;
 use crate::core::reason::{self, Reason};
 
 /// The cache of one watch, and a way to ask for a pass over one of its orders.
@@ -34,6 +36,12 @@ impl Orders {
     pub fn hold(&self, object: &StoredBackup) -> bool {
         let key = ObjectRef::from_obj(object);
         self.0.iter().filter_map(|watched| watched.store.get(&key)).any(|held| held.uid() == object.uid())
+    }
+
+    /// Every order that is watched.
+    pub fn uids(&self) -> HashSet<Uid> {
+        let all = self.0.iter().flat_map(|watched| watched.store.state());
+        all.filter_map(|object| Uid::new(object.metadata.uid.as_deref()?).ok()).collect()
     }
 
     /// Whether no older order waits for the busy instance of `object`.
@@ -146,6 +154,17 @@ mod tests {
         all.leaves(&order("d", 0, "mssql-x", "Running"));
         assert!(woken.try_recv().is_err(), "nobody waited behind that one");
         assert!(all.hold(&b) && !all.hold(&order("d", 0, "mssql-x", "Running")));
+    }
+
+    #[test]
+    fn an_object_of_the_same_name_is_another_order() {
+        let old = order("a", 1, "mssql-x", "Running");
+        let all = orders(std::slice::from_ref(&old));
+        let new = StoredBackup { metadata: old.metadata.clone(), ..old.clone() };
+        assert!(all.hold(&new), "by its UID");
+        let mut new = new;
+        new.metadata.uid = Some("another".to_owned());
+        assert!(!all.hold(&new));
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub fn objection(
     if now < fence { Some(Objection::Early { until: fence }) } else { hidden(listing, Some(status)) }
 }
 
-/// Whether a backup of ours could be there without showing. Before an order submits again after a refusal, this is asked
-/// too: the refusal may have been none, and its backup may not show its name yet (I3).
+/// Whether a backup of ours could be there without showing. Before a submission this is asked too (I3): a refusal may have
+/// been none, a status may be older than its backup, and the backup may not show its name yet.
 pub fn hidden(listing: &Listing, status: Option<InstanceStatus>) -> Option<Objection> {
     let mut running = listing.rows.iter().filter(|row| matches!(row.progress, Progress::Running | Progress::Unheard));
     if !listing.complete {

@@ -15,7 +15,7 @@
 //! | | listing | past the deadline | end: `DeadlineExceeded` |
 //! | | listing | refused, unreadable or incomplete | wait by its meaning, or end: `InstanceNotFound`, `InvalidRequest` |
 //! | | listing, instance | isolated or offline | wait: `InstanceBusy` |
-//! | | listing, instance | called before, and a backup of ours could be hidden | wait: `InstanceBusy` |
+//! | | listing, instance | a backup of ours could be hidden | wait: `InstanceBusy` |
 //! | | listing | nothing of ours | **submit** |
 //! | in doubt | listing, instance | a row of ours | adopt |
 //! | | listing, instance | every condition of [`absence`](super::absence) | the doubt ends: wait, or end: `DeadlineExceeded` |
@@ -24,6 +24,7 @@
 //! | following | flow, or listing | running | stay, past 120 minutes `Overdue` |
 //! | | flow, or listing | succeeded or failed | end: `Completed` or `Failed` |
 //! | | flow, and listing | cannot be read | `Unobservable`; not found for 24 h, end: `Missing` |
+//! | in doubt, following | nothing | the spec is invalid | say so, and look again for a better one |
 //! | finished | nothing | anything | rest for ever |
 //!
 //! # Invariants
@@ -55,10 +56,15 @@ pub(super) use wait::{not_before, refused};
 pub const MISSING_SECONDS: i64 = 86_400;
 /// The longest documented duration of a backup: 120 minutes.
 pub const OVERDUE_SECONDS: i64 = 7_200;
+/// The code of the note that dates since when nothing shows a backup: the cloud knows it by no handle, or the instance of
+/// a doubt is invisible.
+pub const NOT_FOUND: &str = "NotFound";
 /// How long looks at an accepted backup may fail in passing before it is called `Unobservable`.
 pub const UNOBSERVABLE_SECONDS: i64 = 300;
 /// How long an order waits for the rate budget before it says so.
 pub const QUEUED_SECONDS: i64 = 60;
+/// How often an accepted order whose spec cannot be read is looked at again.
+pub const BLIND_SECONDS: i64 = 600;
 /// How often an order that waits behind an older one looks whether the older one is still there.
 pub const BEHIND_SECONDS: i64 = 60;
 /// Past its deadline, how long an order that once called goes on trying for its last look.
@@ -152,6 +158,8 @@ pub enum Step {
     StayInDoubt {
         /// What is waited for.
         message: String,
+        /// Since when the instance has been invisible, past the fence.
+        note: Option<Note>,
         /// When to look again.
         until: Timestamp,
     },
@@ -230,7 +238,9 @@ pub fn decide(order: Result<&Order, &Invalid>, seen: &Seen, limits: &Limits) -> 
     let standing = seen.record.standing(seen.now, limits.fence());
     let order = match (standing, order) {
         (Standing::Waiting, Err(invalid)) if !seen.subject.deleting => return wait::invalid(invalid),
-        (Standing::Finished, _) | (_, Err(_)) => return Step::Rest { until: None },
+        (Standing::Finished, _) | (Standing::Waiting, Err(_)) => return Step::Rest { until: None },
+        (Standing::Following, Err(invalid)) => return follow::blind(seen, invalid),
+        (Standing::InDoubt, Err(invalid)) => return resolve::blind(seen, invalid),
         (_, Ok(order)) => order,
     };
     match (standing, &seen.sight) {
@@ -269,6 +279,17 @@ fn adoption(seen: &Seen, limits: &Limits, listing: &Listing) -> Option<Step> {
 fn next_poll(seen: &Seen, limits: &Limits, start: Option<Timestamp>) -> Timestamp {
     let since = seen.record.submit_time.or(start).unwrap_or(seen.now);
     pace::jittered(pace::next(since, seen.now, limits.poll_min, 8, limits.poll_max), seen.now, &seen.subject.uid)
+}
+
+/// The note that dates since when a backup or its instance has not been found.
+fn not_found(seen: &Seen, message: &str) -> Note {
+    Note { code: NOT_FOUND.to_owned(), message: message.to_owned(), request_id: None, time: seen.now }
+}
+
+/// Whether the record says that nothing was found for a whole day.
+fn is_missing(seen: &Seen) -> bool {
+    let since = seen.record.error.as_ref().filter(|note| note.code == NOT_FOUND).map(|note| note.time);
+    since.is_some_and(|since| seen.now >= later(since, MISSING_SECONDS))
 }
 
 /// Whether `seconds` have passed since the submission, as far as the record knows one.

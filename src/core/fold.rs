@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::absence;
-use super::backup::{Limits, Step, refused};
+use super::backup::{Limits, NOT_FOUND, Step, refused};
 use super::order::Order;
 use super::pace::{self, later};
 use super::reason::{Acceptance, Reason};
@@ -96,7 +96,8 @@ pub fn fold(
             next.duplicates = others.len();
             next.news = duplicates(row, others);
         }
-        Step::StayInDoubt { message, until } => {
+        Step::StayInDoubt { message, note, until } => {
+            date(&mut next.record, note.as_ref());
             enter(&mut next.record, Reason::OutcomeUnknown, message, None);
             next.until = Some(*until);
         }
@@ -226,6 +227,7 @@ fn end(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>, no
 /// A row under way is recorded when the order enters another state, not at each look.
 fn follow(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>, note: Option<&Note>, now: Timestamp) {
     if record.reason == Some(reason) {
+        date(record, note);
         return;
     }
     if let Some(row) = row {
@@ -233,6 +235,14 @@ fn follow(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>,
         take(record, row, now);
     }
     enter(record, reason, message, note);
+}
+
+/// Keeps the note of when nothing was found any more, or drops it because something else is the matter now.
+fn date(record: &mut Record, note: Option<&Note>) {
+    let is_not_found = |note: &Note| note.code == NOT_FOUND;
+    if record.error.as_ref().is_some_and(is_not_found) != note.is_some_and(is_not_found) {
+        record.error = note.cloned();
+    }
 }
 
 /// Takes over what the cloud tells of the copy. A time that lies ahead, or well before the submission, was read in the

@@ -179,6 +179,7 @@ impl Record {
     /// Whether going from `self` to `next` is worth a write: a text alone is not.
     pub fn differs(&self, next: &Self) -> bool {
         let plain = |record: &Self| Self { message: String::new(), since: None, error: None, ..record.clone() };
-        plain(self) != plain(next)
+        let code = |record: &Self| record.error.as_ref().map(|error| error.code.clone());
+        plain(self) != plain(next) || code(self) != code(next)
     }
 }

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject};
@@ -16,7 +15,6 @@ use tencentdb_simulator::Backup;
 /// One version of an object.
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
-    pub(crate) seen: Instant,
     pub(crate) object: Value,
     pub(crate) deleted: bool,
 }
@@ -47,7 +45,7 @@ impl Histories {
 
     fn add(&self, object: &DynamicObject, deleted: bool) {
         let uid = object.metadata.uid.clone().unwrap();
-        let version = Version { seen: Instant::now(), object: serde_json::to_value(object).unwrap(), deleted };
+        let version = Version { object: serde_json::to_value(object).unwrap(), deleted };
         self.0.lock().unwrap().entry(uid).or_default().push(version);
     }
 

@@ -1,7 +1,7 @@
 //! One scenario's world: a namespace on the shared control plane, a simulated cloud of its own, the real operator, and a
 //! recorder of every version of every order.
 //!
-//! The operator works under a ServiceAccount of that namespace with exactly the rules that are deployed, so a missing
+//! The operator works under a service account of that namespace with exactly the rules that are deployed, so a missing
 //! right fails here. Its clocks are scaled down by the settings that are hidden for this purpose: the fence is
 //! [`FENCE`] instead of 660 s. Nothing else about it is special.
 //!
@@ -13,20 +13,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::api::rbac::v1::{ClusterRole, RoleBinding};
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::{Client, Resource, ResourceExt};
-use serde::Deserialize;
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use sqlserver_backup_operator::api::SqlServerBackup;
 use tencentdb_simulator::{Cloud, DOWNLOAD_SECRET, Entry, PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY, Settings};
 
 use crate::cluster::{self, Cluster};
 use crate::operator::{Environment, Operator, fetch, lines, tail};
 use crate::recorder::{self, Histories, Version};
+use crate::rights;
 
 /// Signature validity, clock skew and listing lag of the operators here, together.
 pub(crate) const FENCE: Duration = Duration::from_secs(6);
@@ -93,7 +90,7 @@ impl World {
             None => tokio::task::spawn_blocking(|| cluster.namespace()).await.unwrap(),
         };
         let cloud = Cloud::start(plan.cloud.clone()).await.unwrap();
-        let api = Api::namespaced_with(client.clone(), &namespace, &kind());
+        let api = Api::namespaced_with(client.clone(), &namespace, &rights::kind());
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&namespace);
         std::fs::create_dir_all(&folder).unwrap();
         let histories = Histories::record(api.clone());
@@ -119,21 +116,11 @@ impl World {
         world
     }
 
-    /// Writes the kubeconfig of the operator's ServiceAccount, for the API server at `address`.
+    /// Writes the kubeconfig of the operator's service account, for the API server at `address`.
     pub(crate) async fn admit(&mut self, cluster: &Cluster, address: &str) {
-        let token = service_account(&self.client, &self.namespace).await;
-        self.secrets.push(token.clone());
-        let mut server = json!({ "server": address });
-        if address.starts_with("https:") {
-            server["certificate-authority"] = json!(cluster.control_plane.ca_file());
-        }
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{ "name": "test", "cluster": server }],
-            "users": [{ "name": "test", "user": { "token": token } }],
-            "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test" } }],
-        });
-        std::fs::write(self.kubeconfig(), kubeconfig.to_string()).unwrap();
+        let ca = cluster.control_plane.ca_file();
+        let token = rights::admit(&self.client, &self.namespace, address, &ca, &self.kubeconfig()).await;
+        self.secrets.push(token);
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -191,11 +178,12 @@ impl World {
         let mut whole = json!({
             "instanceId": INSTANCE, "region": "ap-guangzhou", "strategy": "Instance", "credentialsRef": { "name": SECRET },
         });
-        for (field, value) in spec.as_object().unwrap() {
-            whole[field] = value.clone();
+        let Value::Object(spec) = spec else { panic!("a spec is an object") };
+        for (field, value) in spec {
+            whole[field] = value;
         }
         whole.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        DynamicObject::new(name, &kind()).within(&self.namespace).data(json!({ "spec": whole }))
+        DynamicObject::new(name, &rights::kind()).within(&self.namespace).data(json!({ "spec": whole }))
     }
 
     /// The order as the server has it now.
@@ -229,12 +217,8 @@ impl World {
             if let Some(found) = self.history(order).iter().rev().find(|version| wanted(&version.object)) {
                 return found.object.clone();
             }
-            assert!(
-                begin.elapsed() < PATIENCE,
-                "{} never came to: {what}; it was {:?}",
-                order.name,
-                self.reasons(order)
-            );
+            let (name, was) = (&order.name, || self.reasons(order));
+            assert!(begin.elapsed() < PATIENCE, "{name} never came to: {what}; it was {:?}", was());
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
@@ -292,6 +276,19 @@ impl World {
             .collect()
     }
 
+    /// Waits until an event of this reason tells of the order, which is a moment after its status does; all its events.
+    pub(crate) async fn told(&self, order: &Order, reason: &str) -> Vec<(String, String)> {
+        let begin = Instant::now();
+        loop {
+            let events = self.events(order).await;
+            if events.iter().any(|(told, _)| told == reason) {
+                return events;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{}: no event {reason} in {events:?}", order.name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     async fn all_events(&self) -> Vec<Event> {
         let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
         events.list(&ListParams::default()).await.unwrap().items
@@ -301,11 +298,12 @@ impl World {
     pub(crate) async fn is_silent(&self, long: Duration) {
         // The calls of a pass that is under way, and the watch, may still bring what was done before.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let count = |world: &Self| (world.cloud.calls().len(), world.histories.len());
-        let before = count(self);
+        let (since, versions) = (self.cloud.now(), self.histories.len());
         tokio::time::sleep(long).await;
-        let calls = self.cloud.calls();
-        assert_eq!(before, count(self), "not silent: calls {:#?}", &calls[before.0.min(calls.len())..]);
+        // A call is listed when it is answered; one that a fault held until now began earlier.
+        let calls = self.cloud.calls().into_iter().filter(|call| call.received > since);
+        assert_eq!(calls.collect::<Vec<_>>(), [], "not silent");
+        assert_eq!(versions, self.histories.len(), "not silent: a write");
     }
 
     /// The end of a scenario: silence, the ledger, the histories, the secrets.
@@ -391,17 +389,6 @@ impl Drop for World {
     }
 }
 
-/// The kind as a client that knows nothing of it sees it.
-pub(crate) fn kind() -> ApiResource {
-    ApiResource {
-        group: SqlServerBackup::group(&()).into_owned(),
-        version: SqlServerBackup::version(&()).into_owned(),
-        api_version: SqlServerBackup::api_version(&()).into_owned(),
-        kind: SqlServerBackup::kind(&()).into_owned(),
-        plural: SqlServerBackup::plural(&()).into_owned(),
-    }
-}
-
 fn environment(plan: &Plan, cloud: &Cloud, namespace: &str, folder: &std::path::Path) -> Environment {
     let mut environment = Environment::from([
         ("KUBECONFIG", folder.join("kubeconfig").display().to_string()),
@@ -417,39 +404,4 @@ fn environment(plan: &Plan, cloud: &Cloud, namespace: &str, folder: &std::path::
     ]);
     environment.extend(plan.environment.clone());
     environment
-}
-
-/// A ServiceAccount with the deployed rules in its own namespace; its token.
-async fn service_account(client: &Client, namespace: &str) -> String {
-    let (name, create) = ("operator", PostParams::default());
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-    let account = ServiceAccount {
-        metadata: kube::core::ObjectMeta { name: Some(name.into()), ..<_>::default() },
-        ..<_>::default()
-    };
-    // Both may be there from an earlier call.
-    drop(accounts.create(&create, &account).await);
-    let roles: Api<ClusterRole> = Api::all(client.clone());
-    let role = deployed_role();
-    drop(roles.create(&create, &role).await);
-    let binding = json!({
-        "metadata": { "name": name },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role.name_any() },
-        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
-    });
-    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
-    drop(bindings.create(&create, &serde_json::from_value(binding).unwrap()).await);
-    let wish = TokenRequest {
-        spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..<_>::default() },
-        ..<_>::default()
-    };
-    accounts.create_token_request(name, &create, &wish).await.unwrap().status.unwrap().token
-}
-
-/// The rules as they are deployed.
-fn deployed_role() -> ClusterRole {
-    let manifest = include_str!("../../deploy/manifest.yaml");
-    let parts = serde_yaml::Deserializer::from_str(manifest).map(|part| Value::deserialize(part).unwrap());
-    let role = parts.into_iter().find(|part| part["kind"] == "ClusterRole").unwrap();
-    serde_json::from_value(role).unwrap()
 }

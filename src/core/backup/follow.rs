@@ -3,11 +3,13 @@
 //! A refusal that needs a person shows at once as `Unobservable`; a passing one only after five minutes. The end comes
 //! from the cloud alone, or after 24 hours in which no known handle found the backup.
 
-use jiff::Timestamp;
-
-use super::{Limits, MISSING_SECONDS, OVERDUE_SECONDS, Step, UNOBSERVABLE_SECONDS, has_passed, next_poll};
+use super::{
+    BLIND_SECONDS, Limits, OVERDUE_SECONDS, Step, UNOBSERVABLE_SECONDS, has_passed, is_missing, next_poll, not_found,
+};
+use crate::core::order::Invalid;
 use crate::core::pace::later;
 use crate::core::reason::Reason;
+use crate::core::record::Note;
 use crate::core::seen::{Listing, Meaning, Progress, Row, Seen, Trouble};
 
 /// What the known handles brought together.
@@ -105,33 +107,40 @@ fn unread(seen: &Seen, limits: &Limits, trouble: &Trouble) -> Step {
     let long = seen.failing_since.is_some_and(|since| seen.now >= later(since, UNOBSERVABLE_SECONDS));
     let already = seen.record.reason == Some(Reason::Unobservable);
     if needs_a_person || long || already {
-        unobservable(seen, limits, trouble.sentence.clone(), Some(trouble))
+        unobservable(seen, limits, trouble.sentence.clone(), Some(trouble.note.clone()))
     } else {
         Step::Rest { until: Some(next_poll(seen, limits, None)) }
     }
 }
 
 fn nowhere(seen: &Seen, limits: &Limits, trouble: Option<&Trouble>, by_every_handle: bool) -> Step {
-    let since: Option<Timestamp> = seen.record.since.filter(|_| seen.record.reason == Some(Reason::Unobservable));
-    if by_every_handle && since.is_some_and(|since| seen.now >= later(since, MISSING_SECONDS)) {
+    let message =
+        "The cloud accepted the backup and does not show it now; it is looked for until 24 hours have passed.";
+    if !by_every_handle {
+        return unobservable(seen, limits, message.to_owned(), trouble.map(|trouble| trouble.note.clone()));
+    }
+    if seen.record.reason == Some(Reason::Unobservable) && is_missing(seen) {
         return Step::End {
             reason: Reason::Missing,
             message: "The cloud accepted the backup, and for 24 hours has not known it by any handle.".to_owned(),
             row: None,
-            note: trouble.map(|trouble| trouble.note.clone()),
+            note: None,
         };
     }
-    let message =
-        "The cloud accepted the backup and does not show it now; it is looked for until 24 hours have passed.";
-    unobservable(seen, limits, message.to_owned(), trouble)
+    unobservable(seen, limits, message.to_owned(), Some(not_found(seen, "no handle finds the backup")))
 }
 
-fn unobservable(seen: &Seen, limits: &Limits, message: String, trouble: Option<&Trouble>) -> Step {
+fn unobservable(seen: &Seen, limits: &Limits, message: String, note: Option<Note>) -> Step {
+    Step::Follow { reason: Reason::Unobservable, message, row: None, note, until: next_poll(seen, limits, None) }
+}
+
+/// Nobody can read which backup to look for: only the author can mend that, and the backup goes on meanwhile.
+pub(super) fn blind(seen: &Seen, invalid: &Invalid) -> Step {
     Step::Follow {
         reason: Reason::Unobservable,
-        message,
+        message: format!("The backup was accepted and cannot be looked for: {invalid}."),
         row: None,
-        note: trouble.map(|trouble| trouble.note.clone()),
-        until: next_poll(seen, limits, None),
+        note: None,
+        until: later(seen.now, BLIND_SECONDS),
     }
 }

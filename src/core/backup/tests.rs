@@ -206,7 +206,7 @@ fn a_refused_order_rests_at_least_the_listing_lag() {
 }
 
 #[test]
-fn i3_a_refusal_that_was_none_may_hide_its_backup() {
+fn i3_what_could_hide_a_backup_of_ours_holds_the_order_back() {
     let again = |rows, status| {
         let sight = Sight::Before { listing: Ok(full(rows)), instance: Some(InstanceStatus(status)) };
         step(&seen(500, refused(Reason::Throttled, 100), sight))
@@ -215,8 +215,9 @@ fn i3_a_refusal_that_was_none_may_hide_its_backup() {
     assert!(matches!(again(vec![foreign("nightly", Progress::Running)], 7), Step::Submit { attempt: 2, .. }));
     assert_eq!(reason(&again(vec![foreign("", Progress::Running)], 7)), Reason::InstanceBusy);
     assert_eq!(reason(&again(vec![], 7)), Reason::InstanceBusy);
-    let first = Sight::Before { listing: Ok(full(vec![foreign("", Progress::Running)])), instance: None };
-    assert!(matches!(step(&seen(1, Record::default(), first)), Step::Submit { .. }), "it never called");
+    let first = before(vec![foreign("", Progress::Running)]);
+    let step = step(&seen(1, Record::default(), first));
+    assert_eq!(reason(&step), Reason::InstanceBusy, "the status may be older than its backup");
 }
 
 #[test]
@@ -237,13 +238,14 @@ fn no_room_is_told_after_a_minute_and_only_by_orders_that_wait() {
 }
 
 #[test]
-fn an_invalid_spec_ends_a_waiting_order_and_leaves_every_other_alone() {
+fn an_invalid_spec_ends_a_waiting_order_and_no_other() {
     let invalid = Invalid::new("spec.region", "is an address", "name a region such as ap-guangzhou");
     let step = |record| decide(Err(&invalid), &seen(1, record, Sight::Nothing { until: None }), &LIMITS);
     assert_eq!(reason(&step(Record::default())), Reason::InvalidRequest);
-    for record in [announced(0), accepted(0)] {
-        assert_eq!(step(record), Step::Rest { until: None });
-    }
+    assert!(matches!(step(announced(0)), Step::StayInDoubt { message, .. } if message.contains("spec.region")));
+    assert_eq!(reason(&step(accepted(0))), Reason::Unobservable);
+    let ended = Record { reason: Some(Reason::Failed), ended: true, ..accepted(0) };
+    assert_eq!(step(ended), Step::Rest { until: None });
 }
 
 #[test]
@@ -263,8 +265,12 @@ fn i4_a_doubt_ends_in_adoption_absence_or_after_a_day() {
     assert_eq!(doubt_at(660, doubt(vec![], 2)), Step::Absent);
     assert_eq!(reason(&doubt_at(86_400, doubt(vec![], 2))), Reason::DeadlineExceeded);
     let invisible = || Sight::Doubt { listing: Ok(full(vec![])), instance: Ok(None) };
-    assert!(matches!(doubt_at(86_399, invisible()), Step::StayInDoubt { .. }));
-    assert_eq!(reason(&doubt_at(86_400, invisible())), Reason::Missing);
+    assert!(matches!(doubt_at(659, invisible()), Step::StayInDoubt { note: None, .. }), "it would read as an answer");
+    let Step::StayInDoubt { note: Some(note), .. } = doubt_at(700, invisible()) else { panic!("not dated") };
+    assert_eq!((note.code.as_str(), note.time), (NOT_FOUND, at(700)));
+    let dated = |now| step(&seen(now, Record { error: Some(note.clone()), ..announced(0) }, invisible()));
+    assert!(matches!(dated(87_099), Step::StayInDoubt { .. }));
+    assert_eq!(reason(&dated(87_100)), Reason::Missing);
     let denied = Sight::Doubt { listing: Err(trouble(Meaning::AccessDenied)), instance: Ok(None) };
     assert!(matches!(doubt_at(661, denied), Step::StayInDoubt { .. }));
 }
@@ -285,9 +291,16 @@ fn i6_a_running_fence_means_doubt_whatever_a_damaged_status_says() {
         submit_time: Some(at(0)),
         ..Record::default()
     };
-    for reason in [Reason::Pending, Reason::Queued, Reason::InvalidRequest, Reason::DeadlineExceeded, Reason::Missing] {
-        let seen = seen(300, damaged(reason), before(vec![]));
-        assert!(matches!(step(&seen), Step::StayInDoubt { .. }), "{reason:?}");
+    let step = |record, sight| step(&seen(300, record, sight));
+    for reason in [Reason::Pending, Reason::Queued, Reason::InstanceBusy] {
+        assert!(matches!(step(damaged(reason), before(vec![])), Step::StayInDoubt { .. }), "{reason:?}");
+    }
+    for reason in [Reason::InvalidRequest, Reason::DeadlineExceeded, Reason::Missing] {
+        assert_eq!(aim(Ok(&order()), &seen(300, damaged(reason), before(vec![])), &LIMITS), Aim::Doubt);
+        let found = step(damaged(reason), doubt(vec![row(1, Progress::Running)], 7));
+        assert!(matches!(found, Step::Adopt { .. }), "what is there is told, {reason:?}");
+        let looked = step(damaged(reason), doubt(vec![], 2));
+        assert!(matches!(looked, Step::Rest { until: Some(_) }), "what is over does not begin again, {reason:?}");
     }
 }
 
@@ -360,7 +373,8 @@ fn an_accepted_backup_that_cannot_be_read_is_never_failed_for_it() {
 
 #[test]
 fn missing_takes_a_day_in_which_every_handle_answered() {
-    let record = Record { reason: Some(Reason::Unobservable), since: Some(at(0)), ..accepted(0) };
+    let note = Note { code: NOT_FOUND.into(), time: at(0), ..trouble(Meaning::BackupNotFound).note };
+    let record = Record { reason: Some(Reason::Unobservable), error: Some(note), ..accepted(0) };
     let look = |now, listing| {
         let flow = Some(Err(trouble(Meaning::BackupNotFound)));
         step(&seen(now, record.clone(), Sight::Flow { flow, listing: Some(listing) }))
@@ -370,6 +384,19 @@ fn missing_takes_a_day_in_which_every_handle_answered() {
     assert_eq!(reason(&look(86_400, Ok(Listing { rows: vec![], complete: false }))), Reason::Unobservable);
     assert_eq!(reason(&look(86_400, Err(trouble(Meaning::Unavailable)))), Reason::Unobservable);
     assert_eq!(reason(&look(86_400, Ok(full(vec![row(1, Progress::Succeeded)])))), Reason::Completed);
+}
+
+#[test]
+fn a_day_without_permission_is_no_day_in_which_nothing_was_found() {
+    let note = Note { time: at(0), ..trouble(Meaning::AccessDenied).note };
+    let record = Record { reason: Some(Reason::Unobservable), error: Some(note), ..accepted(0) };
+    let sight = Sight::Flow { flow: Some(Err(trouble(Meaning::BackupNotFound))), listing: Some(Ok(full(vec![]))) };
+    match step(&seen(90_000, record, sight)) {
+        Step::Follow { reason: Reason::Unobservable, note: Some(note), .. } => {
+            assert_eq!((note.code.as_str(), note.time), (NOT_FOUND, at(90_000)), "the day begins now");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

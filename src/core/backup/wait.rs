@@ -91,11 +91,11 @@ pub(super) fn after_look(
     if seen.now >= order.deadline {
         return deadline(order, seen);
     }
-    if let Some(objection) = absence::hidden(listing, instance).filter(|_| seen.record.attempts > 0) {
+    if let Some(objection) = absence::hidden(listing, instance) {
         return Step::Wait {
             reason: Reason::InstanceBusy,
             message: format!(
-                "Nothing is submitted again while {}, because it may be this order's.",
+                "Nothing is submitted while {}, because that may be this order's own backup.",
                 objection.describe()
             ),
             note: None,
@@ -203,7 +203,7 @@ pub(super) fn deadline(order: &Order, seen: &Seen) -> Step {
     Step::End {
         reason: Reason::DeadlineExceeded,
         message: format!(
-            "Not accepted before {} (spec.submitDeadlineSeconds), and no backup was made; {last}. Create a new object to try again.",
+            "Not accepted before {} (spec.submitDeadlineSeconds), and no backup of it is known; {last}. Create a new object to try again.",
             utc(order.deadline)
         ),
         row: None,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::backup::tests::{LIMITS, accepted, announced, at, before, foreign, order, row, seen, trouble};
-use crate::core::backup::{self, Step};
+use crate::core::backup::{self, NOT_FOUND, Step};
 use crate::core::record::{FlowId, Standing};
 use crate::core::seen::{Meaning, Progress, Sight};
 
@@ -251,4 +251,21 @@ fn an_order_that_rests_before_its_first_look_is_not_written() {
     assert!(!fresh.differs(&after(fresh.clone(), &rest, &Outcome::None).record), "no room in the budget yet");
     let ended = Record { reason: Some(Reason::Completed), ended: true, ..fresh };
     assert!(ended.differs(&after(ended.clone(), &rest, &Outcome::None).record), "a new generation of a finished one");
+}
+
+#[test]
+fn when_nothing_was_found_is_dated_once_and_dropped_when_something_is() {
+    let note = |second| Note { code: NOT_FOUND.into(), time: at(second), ..trouble(Meaning::BackupNotFound).note };
+    let lost =
+        |note| Step::Follow { reason: Reason::Unobservable, message: "m".into(), row: None, note, until: at(20) };
+    let denied = || Some(trouble(Meaning::AccessDenied).note);
+    let record = after(accepted(1), &lost(denied()), &Outcome::None).record;
+    let dated = after(record.clone(), &lost(Some(note(3))), &Outcome::None).record;
+    assert!(record.differs(&dated) && dated.error == Some(note(3)), "durable");
+    assert_eq!(after(dated.clone(), &lost(Some(note(9))), &Outcome::None).record.error, Some(note(3)));
+    assert_eq!(after(dated, &lost(denied()), &Outcome::None).record.error, denied());
+    let doubt = |note| Step::StayInDoubt { message: "m".into(), note, until: at(20) };
+    let dated = after(announced(1), &doubt(Some(note(3))), &Outcome::None).record;
+    assert_eq!(dated.error, Some(note(3)));
+    assert_eq!(after(dated, &doubt(None), &Outcome::None).record.error, None);
 }

@@ -51,6 +51,11 @@ fn fitting(story: Story, place: &Place) -> Vec<Fault> {
         "DescribeBackupByFlowId received" => faults.extend([Fault::Vanish, Fault::Fail]),
         _ => {}
     }
+    if story == Story::TwoOperators && faults.contains(&Fault::Stop(5)) {
+        // Long enough for the other operator to prove absence and to see its own backup through, so that a request
+        // signed too late would be taken in.
+        faults.push(Fault::Stop(12));
+    }
     if story.is_large() {
         faults.retain(|fault| matches!(fault, Fault::Kill | Fault::Api(Api::Status(500 | 504)) | Fault::Cloud(..)));
         faults.retain(|fault| !matches!(fault, Fault::Cloud(_, Effect::Error { .. })));

@@ -96,7 +96,8 @@ async fn i4_an_accepted_backup_whose_answer_is_lost_is_adopted() {
     }
     for order in &orders {
         is_adopted(&world, order, &["Submitting", "OutcomeUnknown"]).await;
-        let events: Vec<String> = world.events(order).await.into_iter().map(|(reason, _)| reason).collect();
+        let events: Vec<String> =
+            world.told(order, "OutcomeUnknown").await.into_iter().map(|(reason, _)| reason).collect();
         assert_eq!(events.first().map(String::as_str), Some("OutcomeUnknown"), "{}", order.name);
     }
     once_each(world, &orders).await;
@@ -242,16 +243,30 @@ async fn i4_a_listing_that_lags_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i4_no_doubt_ends_while_the_instance_is_invisible() {
     let world = World::usual().await;
-    let order = suffers(&world, "invisible", create(Effect::DropAfter { reset: false })).await;
-    world.reaches(&order, "OutcomeUnknown").await;
-    let id = "mssql-invisible";
-    let instance = world.cloud.instance(id).unwrap();
-    world.cloud.remove_instance(id);
+    let gone = suffers(&world, "gone", create(Effect::DropAfter { reset: false })).await;
+    // Other credentials may see nothing and be told no error.
+    let empty = suffers(&world, "empty", create(Effect::DropAfter { reset: false })).await;
+    for (action, list) in [("DescribeBackups", "Backups"), ("DescribeDBInstances", "DBInstances")] {
+        let set = Map::from_iter([("TotalCount".to_owned(), json!(0)), (list.to_owned(), json!([]))]);
+        let effect = Effect::Answer { text: vec![], set, remove: vec![] };
+        world.cloud.add_fault(Rule::new(action, effect).instance("mssql-empty").forever());
+    }
+    for order in [&gone, &empty] {
+        world.reaches(order, "OutcomeUnknown").await;
+    }
+    let instance = world.cloud.instance("mssql-gone").unwrap();
+    world.cloud.remove_instance("mssql-gone");
     tokio::time::sleep(FENCE + std::time::Duration::from_secs(3)).await;
-    assert_eq!(world.reasons(&order).last().map(String::as_str), Some("OutcomeUnknown"), "an empty list is no absence");
+    for order in [&gone, &empty] {
+        let last = world.reasons(order).pop();
+        assert_eq!(last.as_deref(), Some("OutcomeUnknown"), "an empty list is no absence");
+    }
     world.cloud.put_instance(instance);
-    is_adopted(&world, &order, &["OutcomeUnknown"]).await;
-    once_each(world, &[order]).await;
+    world.cloud.clear_faults();
+    for order in [&gone, &empty] {
+        is_adopted(&world, order, &["OutcomeUnknown"]).await;
+    }
+    once_each(world, &[gone, empty]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,7 +281,7 @@ async fn i6_two_backups_of_one_order_are_both_reported() {
     let other = world.calls(&order)[0].name.replace("_1", "_9");
     world.cloud.change_backup(flow, |backup| backup.name.clone_from(&other));
     world.reaches(&order, "Running").await;
-    let events = world.events(&order).await;
+    let events = world.told(&order, "DuplicateBackups").await;
     let told = events.iter().find(|(reason, _)| reason == "DuplicateBackups");
     assert!(told.is_some_and(|(_, note)| note.contains(&other)), "{events:?}");
     for backup in world.cloud.backups() {

@@ -183,3 +183,22 @@ async fn i7_a_restart_with_finished_orders_is_silent() {
     assert!(world.metrics().await.contains(&success), "known again after a restart");
     world.finish(&[(&done, 1), (&failed, 0)]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_speaks_tls_to_a_cloud_that_an_additional_authority_vouches_for() {
+    let mut world = World::with(|plan| {
+        plan.cloud.tls = true;
+        plan.started = false;
+        // Never used towards this machine; nobody listens there.
+        plan.environment.insert("HTTPS_PROXY", "http://127.0.0.1:1".to_owned());
+    })
+    .await;
+    let file = world.folder.join("ca.pem");
+    std::fs::write(&file, world.cloud.ca_pem().unwrap()).unwrap();
+    world.environment.insert("EXTRA_CA_FILE", file.display().to_string());
+    world.start().await;
+    let order = world.order("tls", json!({})).await;
+    let object = world.reaches(&order, "Completed").await;
+    world.tells_the_truth(&order, &object);
+    world.finish(&[(&order, 1)]).await;
+}

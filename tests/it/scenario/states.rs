@@ -151,7 +151,7 @@ async fn what_ended_without_a_copy_is_stalled() {
             let id = error["requestId"].as_str().unwrap();
             assert!(message.contains(id) && !error["message"].as_str().unwrap().contains(id), "{object:#}");
         }
-        let events = world.events(order).await;
+        let events = world.told(order, reason).await;
         assert_eq!(events.last().map(|(told, _)| told.as_str()), Some(*reason), "{events:?}");
         let described = world.kubectl(&["describe", "ssb", &order.name]).await.unwrap();
         assert!(described.contains(message), "{described}");
@@ -325,7 +325,10 @@ async fn orders_of_long_ago_are_overdue_or_missing() {
     };
     let running = stored(flow, "Running", "False", Duration::from_hours(3));
     world.patch_status(&overdue, running).await.unwrap();
-    world.patch_status(&missing, stored(4_711, "Unobservable", "Unknown", day)).await.unwrap();
+    let mut gone = stored(4_711, "Unobservable", "Unknown", day);
+    // A day counts from the first look that found nothing, not from the last one that found something.
+    gone["error"] = json!({ "code": "NotFound", "message": "m", "time": ago(day) });
+    world.patch_status(&missing, gone).await.unwrap();
     world.start().await;
     is_in(&world, &overdue, "Overdue").await;
     is_in(&world, &missing, "Missing").await;

@@ -137,7 +137,6 @@ async fn i6_an_announced_call_without_an_answer_is_a_doubt_whatever_else_is_said
     for (name, verdicts) in [
         ("Pending", ["Unknown", "Unknown", "True", "False"]),
         ("CloudUnreachable", ["False", "False", "True", "False"]),
-        ("InvalidRequest", ["False", "False", "False", "True"]),
     ] {
         let mut call = 0;
         // Far enough ahead of the start that its fence still runs when the operator comes.
@@ -155,6 +154,22 @@ async fn i6_an_announced_call_without_an_answer_is_a_doubt_whatever_else_is_said
         world.is_silent(Duration::from_secs(2)).await;
         world.finish_forged(&[(&order, 1)]).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i5_an_end_over_a_call_under_way_does_not_begin_again() {
+    let announced = |now: jiff::Timestamp| {
+        let time = jiff::Timestamp::from_second(now.as_second() + 3).unwrap().to_string();
+        let ended = row("InvalidRequest", ["False", "False", "False", "True"]);
+        json!({ "observedGeneration": 1, "attempts": 1, "submitTime": time, "conditions": ended })
+    };
+    let (world, order) = forged_at("ended", announced).await;
+    // Past the fence of the call, and the looks after it.
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert_eq!(world.reasons(&order).last().map(String::as_str), Some("InvalidRequest"));
+    assert!(world.calls(&order).is_empty(), "nothing is sent");
+    world.is_silent(Duration::from_secs(2)).await;
+    world.finish_forged(&[(&order, 0)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ async fn costs_the_least(world: &World, order: &Order) {
     assert_eq!(calls.len(), 1, "calls of CreateBackup");
     let status = world.history(order).last().unwrap().object["status"].clone();
     assert_eq!((&status["attempts"], &status["requestId"]), (&json!(1), &json!(calls[0].request_id)));
-    let events: Vec<String> = world.events(order).await.into_iter().map(|(reason, _)| reason).collect();
+    let events: Vec<String> = world.told(order, "Completed").await.into_iter().map(|(reason, _)| reason).collect();
     assert_eq!(events, ["Accepted", "Completed"]);
 }
 

@@ -1,0 +1,79 @@
+//! Who the operator is in the tests: a service account with exactly the rules of `deploy/manifest.yaml`, bound in one
+//! namespace, and a kubeconfig with its token.
+//!
+//! The rules are read from the manifest itself, so that a right that is missing there fails here, and one that is given
+//! here is given there.
+
+use std::path::Path;
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{ClusterRole, RoleBinding};
+use kube::api::{Api, ApiResource, PostParams};
+use kube::{Client, Resource, ResourceExt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlserver_backup_operator::api::SqlServerBackup;
+
+/// Writes a kubeconfig of the operator of `namespace`, for the API server at `address`; the token in it.
+pub(crate) async fn admit(client: &Client, namespace: &str, address: &str, ca: &Path, into: &Path) -> String {
+    let token = service_account(client, namespace).await;
+    let mut server = json!({ "server": address });
+    if address.starts_with("https:") {
+        server["certificate-authority"] = json!(ca);
+    }
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{ "name": "test", "cluster": server }],
+        "users": [{ "name": "test", "user": { "token": token } }],
+        "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test" } }],
+    });
+    std::fs::write(into, kubeconfig.to_string()).unwrap();
+    token
+}
+
+/// A service account with the deployed rules in `namespace`; its token.
+async fn service_account(client: &Client, namespace: &str) -> String {
+    let (name, create) = ("operator", PostParams::default());
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let account = ServiceAccount {
+        metadata: kube::core::ObjectMeta { name: Some(name.into()), ..<_>::default() },
+        ..<_>::default()
+    };
+    // Both may be there from an earlier call.
+    drop(accounts.create(&create, &account).await);
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    let role = deployed_role();
+    drop(roles.create(&create, &role).await);
+    let binding = json!({
+        "metadata": { "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role.name_any() },
+        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
+    });
+    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
+    drop(bindings.create(&create, &serde_json::from_value(binding).unwrap()).await);
+    let wish = TokenRequest {
+        spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..<_>::default() },
+        ..<_>::default()
+    };
+    accounts.create_token_request(name, &create, &wish).await.unwrap().status.unwrap().token
+}
+
+/// The rules as they are deployed.
+fn deployed_role() -> ClusterRole {
+    let manifest = include_str!("../../deploy/manifest.yaml");
+    let parts = serde_yaml::Deserializer::from_str(manifest).map(|part| Value::deserialize(part).unwrap());
+    let role = parts.into_iter().find(|part| part["kind"] == "ClusterRole").unwrap();
+    serde_json::from_value(role).unwrap()
+}
+
+/// The kind as a client that knows nothing of it sees it.
+pub(crate) fn kind() -> ApiResource {
+    ApiResource {
+        group: SqlServerBackup::group(&()).into_owned(),
+        version: SqlServerBackup::version(&()).into_owned(),
+        api_version: SqlServerBackup::api_version(&()).into_owned(),
+        kind: SqlServerBackup::kind(&()).into_owned(),
+        plural: SqlServerBackup::plural(&()).into_owned(),
+    }
+}
