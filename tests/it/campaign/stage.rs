@@ -35,7 +35,8 @@ pub(super) struct Stage {
     pub(super) edits: usize,
     other: Option<(Environment, Operator)>,
     began: Instant,
-    hurried: Instant,
+    /// The versions that there were, and since when.
+    moved: (usize, Instant),
 }
 
 /// What a run leaves.
@@ -70,7 +71,7 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, keep: impl FnOnce(Arc<
         world.cloud.add_fault(rule);
     }
     let began = Instant::now();
-    let mut stage = Stage { world, director, plan, edits: 0, other: None, began, hurried: began };
+    let mut stage = Stage { world, director, plan, edits: 0, other: None, began, moved: (0, began) };
     let address = wire::start(server.server_url(), &ca, stage.director.clone(), 0).await;
     stage.redirect("kubeconfig", &address);
     stage.start();
@@ -133,8 +134,12 @@ impl Stage {
             let (environment, _) = self.other.take().unwrap();
             self.start_other(environment);
         }
-        if self.hurried.elapsed() > IDLE && !self.director.is_under_way() {
-            self.hurried = Instant::now();
+        let versions = self.world.histories.len();
+        if versions != self.moved.0 {
+            self.moved = (versions, Instant::now());
+        }
+        if self.moved.1.elapsed() > IDLE && !self.director.is_under_way() {
+            self.moved.1 = Instant::now();
             self.hurry().await;
         }
     }
@@ -145,7 +150,7 @@ impl Stage {
         for uid in self.world.histories.uids() {
             let history = self.world.histories.of(&uid);
             let Some(last) = history.last().filter(|last| !last.deleted && !is_over(&last.object)) else { continue };
-            if last.seen.elapsed() > IDLE && (SLOW.contains(&reason(&last.object)) || is_missing) {
+            if SLOW.contains(&reason(&last.object)) || is_missing {
                 self.edits += 1;
                 let edit = Patch::Merge(json!({ "spec": { "submitDeadlineSeconds": 86_400 - self.edits } }));
                 let name = last.object["metadata"]["name"].as_str().unwrap();
