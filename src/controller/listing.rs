@@ -196,11 +196,11 @@ impl Found {
         for row in page.rows.into_iter().map(row) {
             let copy = &row.copy;
             let key = (copy.backup_id, copy.group_id.clone(), row.name.clone(), copy.start_time);
-            if !before.contains(&key) {
+            if before.contains(&key) {
+                all_new = false;
+            } else {
                 self.known.insert(key);
                 self.rows.push(row);
-            } else {
-                all_new = false;
             }
         }
         (all_new, usize::try_from(page.total_count).unwrap_or(usize::MAX))

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use rustix::process::{Pid, Signal, kill_process};
 use tencentdb_simulator::{Cloud, Effect, End, Event, Rule, RunningRows, Stage};
 
@@ -163,9 +164,23 @@ impl Director {
         let due = self.notes.lock().unwrap().heal.take_if(|(when, _)| *when <= Instant::now());
         match due {
             Some((_, Fault::Stop(_))) => self.signal(None, Signal::CONT),
-            Some((_, Fault::Clock(_))) => self.cloud.switch(|switches| switches.clock_offset_seconds = 0),
+            Some((_, Fault::Clock(seconds))) => self.right(seconds),
             Some((_, Fault::Vanish)) => self.hide(false),
             _ => {}
+        }
+    }
+
+    /// Brings the clocks together. It is the operator's that was wrong: what the cloud began meanwhile is dated as if the
+    /// cloud's had been right all along, or it would stay unlisted until its own start.
+    fn right(&self, seconds: i64) {
+        let offset = SignedDuration::from_secs(seconds);
+        self.cloud.switch(|switches| switches.clock_offset_seconds = 0);
+        let now = self.cloud.now();
+        for backup in self.cloud.backups().into_iter().filter(|backup| backup.started > now) {
+            self.cloud.change_backup(backup.flow_id, |backup| {
+                backup.started -= offset;
+                backup.due = backup.due.map(|(due, end)| (due - offset, end));
+            });
         }
     }
 
