@@ -5,7 +5,7 @@
 //! and each place is multiplied by the faults that fit it. [`oracle`] says what must then be true.
 //!
 //! `CAMPAIGN` chooses: nothing, a sample by a fixed stride over the list; `broad`, about a third of it; `all`; `pairs`, two faults a run, drawn by the
-//! seed `SEED`; anything else, the plans whose name contains it (of a pair, with its seed). `PLANS_AT_ONCE` says how many run side by side. A plan that
+//! seed `SEED`; anything else, the plans whose name contains it, or the pair of that name. `PLANS_AT_ONCE` says how many run side by side. A plan that
 //! fails keeps its folder, with its trace beside the log.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +24,7 @@ mod story;
 mod wire;
 
 use director::Director;
-use plan::{Fault, Plan};
+use plan::{Fault, Place, Plan};
 use stage::Run;
 use story::Story;
 
@@ -129,11 +129,20 @@ fn choose(all: Vec<Plan>, wish: &str) -> Vec<Plan> {
             whole.into_iter().chain(rest.into_iter().step_by(BROAD)).collect()
         }
         "pairs" => pairs(&all),
-        name if name.contains(" then ") => {
-            pairs(&all).into_iter().filter(|plan| plan.to_string().contains(name)).collect()
-        }
+        name if name.contains(" then ") => pair(&all, name).into_iter().collect(),
         name => all.into_iter().filter(|plan| plan.to_string().contains(name)).collect(),
     }
+}
+
+/// The pair of this name. Traces differ by a look more or less, so a seed alone does not bring a pair back.
+fn pair(all: &[Plan], name: &str) -> Option<Plan> {
+    let (first, second) = name.split_once(" then ")?;
+    let (place, fault) = second.split_once('/')?;
+    let (label, nth) = place.split_once('#')?;
+    let first = all.iter().find(|plan| plan.to_string() == first)?;
+    let like = |plan: &&Plan| plan.story == first.story && plan.place.label == label && plan.fault.to_string() == fault;
+    let place = Place { label: label.to_owned(), nth: nth.parse().ok()? };
+    Some(Plan { second: Some((place, all.iter().find(like)?.fault.clone())), ..first.clone() })
 }
 
 /// Pairs by the seed: a plan, and the fault of another of the same story when its label is passed after the first.
