@@ -30,6 +30,7 @@ const SLOW: [&str; 3] = ["AccessDenied", "ClockSkew", "CredentialsUnavailable"];
 pub(super) struct Stage {
     pub(super) world: World,
     pub(super) director: Arc<Director>,
+    pub(super) story: Story,
     pub(super) plan: Option<Plan>,
     /// Edits of specs so far: each is worth a write.
     pub(super) edits: usize,
@@ -71,7 +72,7 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, keep: impl FnOnce(Arc<
         world.cloud.add_fault(rule);
     }
     let began = Instant::now();
-    let mut stage = Stage { world, director, plan, edits: 0, other: None, began, moved: (0, began) };
+    let mut stage = Stage { world, director, story, plan, edits: 0, other: None, began, moved: (0, began) };
     let address = wire::start(server.server_url(), &ca, stage.director.clone(), 0).await;
     stage.redirect("kubeconfig", &address);
     stage.start();
