@@ -325,9 +325,10 @@ async fn orders_of_long_ago_are_overdue_or_missing() {
     };
     let running = stored(flow, "Running", "False", Duration::from_hours(3));
     world.patch_status(&overdue, running).await.unwrap();
-    let mut unseen = stored(4_711, "Unobservable", "Unknown", day);
-    unseen["error"] = json!({ "code": "NotFound", "message": "no handle finds the backup", "time": ago(day) });
-    world.patch_status(&missing, unseen).await.unwrap();
+    let mut gone = stored(4_711, "Unobservable", "Unknown", day);
+    // A day counts from the first look that found nothing, not from the last one that found something.
+    gone["error"] = json!({ "code": "NotFound", "message": "m", "time": ago(day) });
+    world.patch_status(&missing, gone).await.unwrap();
     world.start().await;
     is_in(&world, &overdue, "Overdue").await;
     is_in(&world, &missing, "Missing").await;
