@@ -42,8 +42,9 @@ docs: ## Check that the documentation builds without a warning
 deny: ## Check origin, licences and choice of the dependencies
 	"$$(tools/cargo-deny.sh)" --locked check --hide-inclusion-graph bans licenses sources
 
+# Most tests wait for a clock and not for a core, so more of them run at once than there are cores.
 test: control-plane python-sdk ## Run every test, the comparison of generated files with committed ones among them
-	$(CARGO) test --workspace --locked --no-fail-fast
+	RUST_TEST_THREADS=8 $(CARGO) test --workspace --locked --no-fail-fast
 
 control-plane: ## Build etcd and the Kubernetes programs that tests and demo run, if they are missing
 	@tools/control-plane.sh >/dev/null
