@@ -135,7 +135,10 @@ fn answer(next: &mut Next, order: Option<&Order>, outcome: &Outcome, now: Timest
         Outcome::Refused(_) | Outcome::InDoubt { .. } if record.is_accepted() => next.until = Some(now),
         Outcome::Refused(trouble) => {
             record.intent = None;
-            refusal(next, order, trouble, now, limits);
+            let mut trouble = trouble.clone();
+            // It came after the call, also by a clock that was set back meanwhile.
+            trouble.note.time = trouble.note.time.max(record.submit_time.unwrap_or(trouble.note.time));
+            refusal(next, order, &trouble, now, limits);
         }
         Outcome::InDoubt { why } => {
             let fence = absence::fence(record.last_call().unwrap_or(now), limits.fence());
@@ -200,6 +203,12 @@ fn end(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>, no
         take(record, row, now);
     }
     enter(record, reason, &message, note);
+    if let Some(call) = record.submit_time.filter(|_| !record.is_accepted() && !record.is_answered()) {
+        // The end of a doubt is all the answer that its call will ever have. Were it not written down, a clock that is
+        // behind would still see the fence run, and the order in doubt again.
+        let (code, message) = (reason.as_str().to_owned(), record.message.clone());
+        record.error = Some(Note { code, message, request_id: None, time: now.max(call) });
+    }
 }
 
 /// A row under way is recorded when the order enters another state, not at each look.

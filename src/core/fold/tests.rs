@@ -212,3 +212,17 @@ fn an_order_that_rests_before_its_first_look_is_not_written() {
     let ended = Record { reason: Some(Reason::Completed), ended: true, ..fresh };
     assert!(ended.differs(&after(ended.clone(), &rest, &Outcome::None).record), "a new generation of a finished one");
 }
+
+/// An order that ended out of a doubt has ended for every clock: one that is behind must not see the fence run again, and
+/// the order submit after its user was told to make a new one.
+#[test]
+fn i5_the_end_of_a_doubt_is_the_answer_to_its_call() {
+    use crate::core::record::Standing;
+    let end = Step::End { reason: Reason::DeadlineExceeded, message: "Over.".into(), row: None, note: None };
+    let mut seen = seen(700, announced(1), Sight::Nothing { until: None });
+    seen.record.reason = Some(Reason::OutcomeUnknown);
+    let next = fold(Some(&order()), &seen, &end, &Outcome::None, at(700), &LIMITS);
+    for now in [0, 400, 659, 700, 10_000] {
+        assert_eq!(next.record.standing(at(now), LIMITS.fence()), Standing::Finished, "{now}");
+    }
+}
