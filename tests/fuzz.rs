@@ -11,6 +11,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     missing_docs,
     reason = "a test fails by panicking, and the exemption of clippy.toml does not cover functions beside the tests"
 )]
