@@ -42,8 +42,9 @@ docs: ## Check that the documentation builds without a warning
 deny: ## Check origin, licences and choice of the dependencies
 	"$$(tools/cargo-deny.sh)" --locked check --hide-inclusion-graph bans licenses sources
 
+# Most tests wait for a clock and not for a core, so more of them run at once than there are cores.
 test: control-plane python-sdk ## Run every test, the comparison of generated files with committed ones among them
-	$(CARGO) test --workspace --locked --no-fail-fast
+	RUST_TEST_THREADS=8 $(CARGO) test --workspace --locked --no-fail-fast
 
 campaign: control-plane ## Play faults at every place of every story, about 20 min; CAMPAIGN=all (an hour), pairs, or a plan's name
 	CAMPAIGN=$(or $(CAMPAIGN),broad) $(CARGO) test --locked --test it campaign:: -- --nocapture

@@ -79,18 +79,26 @@ pub fn record(read: &ReadStatus) -> Record {
     let condition = |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
     let is_true = |kind: &str| condition(kind).filter(|condition| condition.status == Verdict::True.as_str());
     let ready = condition(reason::READY);
+    // A time that the schema takes and nobody can read lies beyond the end of time: its fence never falls.
+    let unread_time = read.unreadable.iter().any(|path| path == "submitTime").then_some(whole_seconds(Timestamp::MAX));
     let lost_intent =
         read.unreadable.iter().any(|path| path.starts_with("intent") || path == "submitTime" || path == "status");
+    let ended = is_true(reason::READY).or(is_true(reason::STALLED)).is_some();
     let reason = match ready {
         // Somebody called, and nobody can read when: that is a doubt, never an order that nobody looked at.
-        _ if lost_intent => Some(Reason::OutcomeUnknown),
-        Some(ready) => Reason::parse(&ready.reason),
-        None => Some(Reason::Pending),
+        _ if lost_intent && !ended => Some(Reason::OutcomeUnknown),
+        // A word and values that contradict each other are no row of this version: writing the word's values would
+        // bring a finished order back to life, or call one accepted, at nothing more than a new generation (I5).
+        Some(ready) => Reason::parse(&ready.reason).filter(|reason| {
+            let claims_acceptance = reason.verdicts(None).submitted == Verdict::True;
+            reason.is_final() == ended && (!claims_acceptance || is_true(reason::SUBMITTED).is_some())
+        }),
+        None => Some(Reason::Pending).filter(|_| !ended),
     };
     Record {
         observed_generation: status.observed_generation,
         reason,
-        ended: is_true(reason::READY).or(is_true(reason::STALLED)).is_some(),
+        ended,
         since: ready.map(|ready| ready.last_transition_time.0),
         message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
         acceptance: is_true(reason::SUBMITTED).map(|submitted| {
@@ -98,7 +106,8 @@ pub fn record(read: &ReadStatus) -> Record {
         }),
         backup_name: status.backup_name.clone(),
         attempts: status.attempts.unwrap_or_default(),
-        submit_time: time(status.submit_time.as_ref()),
+        // Times are written in whole seconds. Rounded down, this one would go back, and be refused for ever (I6).
+        submit_time: time(status.submit_time.as_ref()).map(round_up).or(unread_time),
         intent: status.intent.as_ref().map(|intent| Announced {
             backup_name: intent.backup_name.clone().unwrap_or_default(),
             attempt: intent.attempt.unwrap_or_default(),
@@ -154,7 +163,8 @@ pub fn status(
         conditions: Some(conditions(record, before, generation, now)),
         intent: record.intent.as_ref().map(|intent| Intent {
             backup_name: Some(intent.backup_name.clone()),
-            attempt: Some(intent.attempt),
+            // A damaged intent has none, and the schema takes no 0 for it.
+            attempt: Some(intent.attempt).filter(|attempt| *attempt > 0),
             time: Some(Time(intent.time)),
             holder: Some(intent.holder.clone()),
         }),
@@ -208,6 +218,11 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
 
 fn time(time: Option<&Time>) -> Option<Timestamp> {
     time.map(|time| time.0)
+}
+
+fn round_up(time: Timestamp) -> Timestamp {
+    let floor = whole_seconds(time);
+    if floor < time { later(floor, 1) } else { floor }
 }
 
 /// Times are stored in whole seconds; rounding down makes what is written equal to what is read.

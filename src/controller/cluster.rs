@@ -94,9 +94,11 @@ impl Cluster {
         object: &StoredBackup,
         status: &SqlServerBackupStatus,
     ) -> Result<StoredBackup, Trouble> {
+        let mut fields = complete(status);
+        keep_unread(&mut fields, &object.status.unreadable);
         let patch = json!({
             "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
-            "status": complete(status),
+            "status": fields,
         });
         let namespace = object.namespace().unwrap_or_default();
         let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
@@ -171,6 +173,14 @@ fn complete(status: &SqlServerBackupStatus) -> Value {
     Value::Object(fields)
 }
 
+/// Leaves what is protected and cannot be read as it is stored. The API server refuses to remove it (I6), and would refuse
+/// the whole write, again in each pass.
+fn keep_unread(status: &mut Value, unreadable: &[String]) {
+    for name in ["attempts", "submitTime", "flowId"].into_iter().filter(|name| unreadable.iter().any(|it| it == name)) {
+        status.as_object_mut().map(|fields| fields.remove(name));
+    }
+}
+
 async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
     match tokio::time::timeout(PATIENCE, call).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -213,6 +223,14 @@ mod tests {
         for name in properties.unwrap().as_object().unwrap().keys() {
             assert!(known.get(name).is_some(), "{name} would survive a merge");
         }
+    }
+
+    #[test]
+    fn i6_what_is_protected_and_cannot_be_read_stays() {
+        let mut value = complete(&SqlServerBackupStatus { attempts: Some(1), ..SqlServerBackupStatus::default() });
+        keep_unread(&mut value, &["submitTime".to_owned(), "size".to_owned(), "intent.time".to_owned()]);
+        assert_eq!((value.get("submitTime"), value.get("size")), (None, Some(&Value::Null)));
+        assert_eq!((&value["attempts"], value.get("flowId")), (&json!(1), Some(&Value::Null)));
     }
 
     #[test]

@@ -222,6 +222,12 @@ fn end(record: &mut Record, reason: Reason, message: &str, row: Option<&Row>, no
         take(record, row, now);
     }
     enter(record, reason, &message, note);
+    if let Some(call) = record.submit_time.filter(|_| !record.is_accepted() && !record.is_answered()) {
+        // The end of a doubt is all the answer that its call will ever have. Were it not written down, a clock that is
+        // behind would still see the fence run, and the order in doubt again.
+        let (code, message) = (reason.as_str().to_owned(), record.message.clone());
+        record.error = Some(Note { code, message, request_id: None, time: now.max(call) });
+    }
 }
 
 /// A row under way is recorded when the order enters another state, not at each look.

@@ -166,8 +166,8 @@ impl Record {
         self.ended && self.acceptance.is_some()
     }
 
-    /// Whether the last call was answered by a refusal.
-    fn is_answered(&self) -> bool {
+    /// Whether the last call was answered by a refusal, or its doubt ended otherwise than in acceptance.
+    pub(super) fn is_answered(&self) -> bool {
         self.intent.is_none() && self.error.as_ref().is_some_and(|error| Some(error.time) >= self.submit_time)
     }
 

@@ -29,6 +29,8 @@ pub use flags::{Flags, blank_is_unset};
 pub use identity::StaticIdentity;
 pub use network::Proxy;
 
+use super::telemetry::LogFormat;
+
 /// Why a setting cannot be used: one sentence that names it and the cure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -111,15 +113,6 @@ pub struct Log {
     pub format: LogFormat,
     /// Directives that [`telemetry::filter`](super::telemetry::filter) accepts.
     pub filter: String,
-}
-
-/// The form of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// One line of text.
-    Text,
 }
 
 /// Reads an environment variable. Production gives [`environment`], tests a closure.

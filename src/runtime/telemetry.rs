@@ -15,7 +15,14 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::config::LogFormat;
+/// The form of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One line of text.
+    Text,
+}
 
 /// Libraries that are silent below `warn` unless the filter names them.
 const QUIET: [&str; 8] = ["h2", "hyper", "hyper_util", "kube_client", "kube_runtime", "reqwest", "rustls", "tower"];

@@ -106,7 +106,8 @@ impl Instants {
     }
 
     /// All that are left.
-    pub fn iter(&self) -> impl Iterator<Item = (Action, Timestamp)> {
+    #[cfg(test)]
+    fn iter(&self) -> impl Iterator<Item = (Action, Timestamp)> {
         self.0.iter().copied()
     }
 }
@@ -145,8 +146,9 @@ impl Budget {
         }
     }
 
-    /// How many claims wait, for metrics.
-    pub fn waiting(&self) -> usize {
+    /// How many claims wait.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.desks.values().map(Desk::len).sum()
     }
 

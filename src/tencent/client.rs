@@ -28,7 +28,7 @@ use secrecy::ExposeSecret;
 pub use answer::Answer;
 pub use transport::{ClientError, LARGEST_ANSWER};
 
-use super::action::{Action, SERVICE, VERSION};
+use super::action::{SERVICE, VERSION};
 use super::credential::Credential;
 use super::endpoint::Endpoint;
 use super::fault::{Fault, NotSent};
@@ -147,18 +147,6 @@ pub struct Signed<C> {
     request: Request,
     at: Timestamp,
     call: PhantomData<fn() -> C>,
-}
-
-impl<C: Call> Signed<C> {
-    /// Which call it is.
-    pub const fn action(&self) -> Action {
-        C::ACTION
-    }
-
-    /// The time it was signed for.
-    pub const fn at(&self) -> Timestamp {
-        self.at
-    }
 }
 
 impl<C: Call> fmt::Debug for Signed<C> {

@@ -33,7 +33,7 @@ impl Said {
     /// Cleans what came over the wire.
     pub fn new(code: &str, message: &str, request_id: Option<&str>) -> Self {
         Self {
-            code: code.chars().filter(|c| !c.is_control()).take(128).collect(),
+            code: code.chars().filter(|c| !c.is_control() && !c.is_whitespace()).take(128).collect(),
             message: one_line(message, request_id),
             request_id: request_id.and_then(usable_request_id),
         }

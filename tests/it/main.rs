@@ -20,6 +20,7 @@ mod examples;
 mod golden;
 mod layers;
 mod manifests;
+mod mutants;
 mod operator;
 mod process;
 mod proxy;

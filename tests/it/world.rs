@@ -5,9 +5,8 @@
 //! right fails here. Its clocks are scaled down by the settings that are hidden for this purpose: the fence is
 //! [`FENCE`] instead of 660 s. Nothing else about it is special.
 //!
-//! Every scenario ends with [`World::finish`]: the operator must be silent, the ledger must hold what was expected, no
-//! history may break a promise, and no secret may stand anywhere. A test that panics prints the end of the operator's
-//! log, the objects and the ledger.
+//! A scenario ends with [`World::finish`]: silence, the expected ledger, no history that breaks a promise, no secret
+//! anywhere. A test that panics prints the end of the operator's log, the objects and the ledger.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -25,7 +24,7 @@ use crate::operator::{Environment, Operator, fetch, lines, tail};
 use crate::recorder::{self, Histories, Version};
 use crate::rights;
 
-/// Signature validity, clock skew and listing lag of the operators here, together.
+/// Signature validity, clock skew and listing lag, together.
 pub(crate) const FENCE: Duration = Duration::from_secs(6);
 /// How long a scenario waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::backup::tests::{accepted, announced, at, trouble};
 use crate::core::seen::Meaning;
+use serde_json::json;
 
 fn read(status: SqlServerBackupStatus) -> ReadStatus {
     let json = serde_json::to_value(status).unwrap();
@@ -116,4 +117,38 @@ fn a_spec_that_cannot_be_sent_names_the_field_and_the_cure() {
         let invalid = order(&stored(spec), at(0)).unwrap_err();
         assert!(invalid.field.starts_with("spec") && !invalid.cure.is_empty(), "{invalid}");
     }
+}
+
+fn stored(status: &serde_json::Value) -> ReadStatus {
+    serde_json::from_value(status.clone()).unwrap()
+}
+
+/// A generation that moves must not bring an order back to life that somebody else's row calls ended.
+#[test]
+fn i5_a_row_whose_word_and_values_contradict_each_other_is_kept_as_it_stands() {
+    let condition = |kind: &str, value: &str| {
+        json!({
+            "type": kind, "status": value, "reason": "Pending", "message": "", "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        })
+    };
+    let old = stored(&json!({ "conditions": [condition("Ready", "False"), condition("Stalled", "True")] }));
+    let record = record(&old);
+    assert_eq!((record.reason, record.ended), (None, true));
+    let after = status(&record, &old.fields, 2, Timestamp::UNIX_EPOCH).conditions.unwrap();
+    assert_eq!(
+        (after[1].type_.as_str(), after[1].status.as_str(), after[1].observed_generation),
+        ("Stalled", "True", Some(2))
+    );
+}
+
+/// The API server refuses a `submitTime` that goes back, also by half a second, and an attempt of 0.
+#[test]
+fn i6_what_was_written_by_hand_is_not_written_back_smaller() {
+    let old = stored(&json!({ "submitTime": "2026-01-01T00:00:00.5Z", "intent": { "holder": "somebody" } }));
+    let after = status(&record(&old), &old.fields, 1, Timestamp::UNIX_EPOCH);
+    assert_eq!(after.submit_time.unwrap().0, "2026-01-01T00:00:01Z".parse().unwrap());
+    assert_eq!(after.intent.unwrap().attempt, None);
+    let beyond = record(&stored(&json!({ "submitTime": "9999-12-31T23:59:59Z" })));
+    assert!(beyond.submit_time > Some("9999-01-01T00:00:00Z".parse().unwrap()), "{beyond:?}");
 }

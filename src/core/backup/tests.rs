@@ -419,3 +419,10 @@ fn i5_a_finished_order_rests_for_ever() {
     let unheard = Record { reason: None, ended: true, ..Record::default() };
     assert_eq!(step(&seen(1, unheard, before(vec![]))), Step::Rest { until: None }, "a newer version ended it");
 }
+
+#[test]
+fn i6_an_attempt_is_numbered_from_1_whatever_a_damaged_status_counts() {
+    let record = Record { attempts: -5, ..Record::default() };
+    let step = decide(Ok(&order()), &seen(1, record, before(vec![])), &LIMITS);
+    assert!(matches!(step, Step::Submit { attempt: 1, .. }), "{step:?}");
+}

@@ -120,7 +120,7 @@ pub(super) fn after_look(
 fn submit(order: &Order, seen: &Seen) -> Step {
     let time = Timestamp::from_second(seen.now.as_second()).unwrap_or(seen.now);
     let last = seen.record.last_call().filter(|last| *last > time);
-    match (last, seen.record.attempts.checked_add(1)) {
+    match (last, seen.record.attempts.max(0).checked_add(1)) {
         (Some(last), _) => Step::Wait {
             reason: Reason::ClockSkew,
             message: format!("The last attempt lies ahead of this operator's clock; waiting until {}.", utc(last)),

@@ -269,3 +269,17 @@ fn when_nothing_was_found_is_dated_once_and_dropped_when_something_is() {
     assert_eq!(dated.error, Some(note(3)));
     assert_eq!(after(dated, &doubt(None), &Outcome::None).record.error, None);
 }
+
+/// An order that ended out of a doubt has ended for every clock: one that is behind must not see the fence run again, and
+/// the order submit after its user was told to make a new one.
+#[test]
+fn i5_the_end_of_a_doubt_is_the_answer_to_its_call() {
+    use crate::core::record::Standing;
+    let end = Step::End { reason: Reason::DeadlineExceeded, message: "Over.".into(), row: None, note: None };
+    let mut seen = seen(700, announced(1), Sight::Nothing { until: None });
+    seen.record.reason = Some(Reason::OutcomeUnknown);
+    let next = fold(Some(&order()), &seen, &end, &Outcome::None, at(700), &LIMITS);
+    for now in [0, 400, 659, 700, 10_000] {
+        assert_eq!(next.record.standing(at(now), LIMITS.fence()), Standing::Finished, "{now}");
+    }
+}

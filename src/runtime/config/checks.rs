@@ -11,8 +11,8 @@ use super::flags::{
     ADMIN_ADDRESS, API_SHARE, CLOCK_SKEW_SECONDS, LISTING_LAG_SECONDS, LOG_FILTER, LOG_FORMAT, POLL_MAX_SECONDS,
     POLL_MIN_SECONDS, SHARED_IDENTITY_NAMESPACES, SIGNATURE_VALIDITY_SECONDS, Setting, WATCH_NAMESPACES,
 };
-use super::{Fence, Log, LogFormat, Namespaces, Polling, Wrong};
-use crate::runtime::telemetry;
+use super::{Fence, Log, Namespaces, Polling, Wrong};
+use crate::runtime::telemetry::{self, LogFormat};
 
 const MAX_SECONDS: u64 = 86_400;
 const MAX_NAMESPACE: usize = 63;

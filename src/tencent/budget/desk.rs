@@ -92,6 +92,7 @@ impl Desk {
     }
 
     /// How many claims wait.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

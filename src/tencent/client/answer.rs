@@ -25,7 +25,7 @@ pub struct Answer<T> {
 
 /// Reads an answer to `C`.
 pub(super) fn read<C: Call>(status: StatusCode, body: &[u8]) -> Result<Answer<C::Answer>, Fault> {
-    let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
+    let envelope: Option<Envelope> = serde_json::from_slice(body).ok().filter(|_| is_made_of_objects(body));
     let verdict = envelope.as_ref().map(Envelope::verdict);
     if status != StatusCode::OK {
         let reason = Doubt::Status(status.as_u16());
@@ -48,6 +48,14 @@ pub(super) fn read<C: Call>(status: StatusCode, body: &[u8]) -> Result<Answer<C:
     }
 }
 
+/// Whether the envelope, the response and the error are objects. Derived readers take a list of the fields' values as well,
+/// and that is nothing the cloud is documented to say.
+fn is_made_of_objects(body: &[u8]) -> bool {
+    let fits = |value: Option<&Value>| value.is_none_or(|value| value.is_null() || value.is_object());
+    serde_json::from_slice::<Value>(body)
+        .is_ok_and(|whole| whole.is_object() && fits(whole.get("Response")) && fits(whole.pointer("/Response/Error")))
+}
+
 /// The envelope without the result: `{"Response":{…}}`, or the legacy error `{"code":…,"message":…,"codeDesc":…}`.
 #[derive(Deserialize)]
 struct Envelope {
@@ -57,6 +65,8 @@ struct Envelope {
     legacy_code: Option<String>,
     #[serde(default, deserialize_with = "text")]
     message: Option<String>,
+    #[serde(rename = "FlowId")]
+    legacy_flow_id: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +129,7 @@ impl Envelope {
     }
 
     fn has_flow_id(&self) -> bool {
-        self.response.as_ref().is_some_and(|head| head.flow_id.is_some())
+        self.legacy_flow_id.is_some() || self.response.as_ref().is_some_and(|head| head.flow_id.is_some())
     }
 }
 
@@ -131,6 +141,9 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     text(deserializer).map(Option::unwrap_or_default)
 }
+
+#[cfg(test)]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {

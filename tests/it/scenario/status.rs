@@ -141,7 +141,7 @@ async fn i6_an_announced_call_without_an_answer_is_a_doubt_whatever_else_is_said
         let mut call = 0;
         // Far enough ahead of the start that its fence still runs when the operator comes.
         let announced = |now: jiff::Timestamp| {
-            call = now.as_second() + 3;
+            call = now.as_second() + 12;
             let time = jiff::Timestamp::from_second(call).unwrap().to_string();
             json!({ "observedGeneration": 1, "attempts": 1, "submitTime": time, "conditions": row(name, verdicts) })
         };
@@ -157,18 +157,25 @@ async fn i6_an_announced_call_without_an_answer_is_a_doubt_whatever_else_is_said
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i5_an_end_over_a_call_under_way_does_not_begin_again() {
+async fn i5_an_ended_order_whose_call_may_have_landed_tells_of_it_and_sends_nothing() {
     let announced = |now: jiff::Timestamp| {
-        let time = jiff::Timestamp::from_second(now.as_second() + 3).unwrap().to_string();
+        let time = jiff::Timestamp::from_second(now.as_second() + 12).unwrap().to_string();
         let ended = row("InvalidRequest", ["False", "False", "False", "True"]);
         json!({ "observedGeneration": 1, "attempts": 1, "submitTime": time, "conditions": ended })
     };
     let (world, order) = forged_at("ended", announced).await;
-    // Past the fence of the call, and the looks after it.
-    tokio::time::sleep(Duration::from_secs(14)).await;
-    assert_eq!(world.reasons(&order).last().map(String::as_str), Some("InvalidRequest"));
-    assert!(world.calls(&order).is_empty(), "nothing is sent");
-    world.is_silent(Duration::from_secs(2)).await;
+    // Past the fence it is over for good.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(world.reasons(&order), ["Pending", "InvalidRequest"]);
+    world.is_silent(Duration::from_secs(3)).await;
+    world.finish_forged(&[(&order, 0)]).await;
+
+    let (world, order) = forged_at("landed", announced).await;
+    let flow = world.cloud.begin_nightly(INSTANCE, Some(4.0)).unwrap();
+    let name = format!("k8s_landed_{}_1", order.uid.replace('-', ""));
+    world.cloud.change_backup(flow, |backup| backup.name = name);
+    world.until(&order, "adoption", |object| condition(object, "Submitted")["reason"] == "Adopted").await;
+    world.reaches(&order, "Completed").await;
     world.finish_forged(&[(&order, 0)]).await;
 }
 
