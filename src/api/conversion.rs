@@ -87,8 +87,11 @@ pub fn record(read: &ReadStatus) -> Record {
         // Somebody called, and nobody can read when: that is a doubt, never an order that nobody looked at.
         _ if lost_intent && !ended => Some(Reason::OutcomeUnknown),
         // A word and values that contradict each other are no row of this version: writing the word's values would
-        // bring a finished order back to life, at nothing more than a new generation (I5).
-        Some(ready) => Reason::parse(&ready.reason).filter(|reason| reason.is_final() == ended),
+        // bring a finished order back to life, or call one accepted, at nothing more than a new generation (I5).
+        Some(ready) => Reason::parse(&ready.reason).filter(|reason| {
+            let claims_acceptance = reason.verdicts(None).submitted == Verdict::True;
+            reason.is_final() == ended && (!claims_acceptance || is_true(reason::SUBMITTED).is_some())
+        }),
         None => Some(Reason::Pending).filter(|_| !ended),
     };
     Record {
