@@ -9,7 +9,7 @@ use sqlserver_backup_operator::core::record::{Intent, Record, Standing};
 use sqlserver_backup_operator::core::seen::Outcome;
 
 use crate::protocol::cases;
-use crate::strategy::{LIMITS, instant, order, outcome, record, seen};
+use crate::strategy::{LIMITS, at, instant, order, outcome, record, seen};
 
 fn nothing_is_hidden(old: &Record, new: &Record) -> Result<(), TestCaseError> {
     prop_assert!(old.flow_id.is_none() || old.flow_id == new.flow_id, "I6, the FlowId changed");
@@ -26,6 +26,7 @@ fn i6_no_fold_hides_anything() {
     let input = (order(), seen(), outcome(), record(), instant());
     let tried = TestRunner::new(cases()).run(&input, |(order, mut seen, outcome, other, now)| {
         let step = decide(order.as_ref(), &seen, &LIMITS);
+        let answer = outcome.clone();
         let outcome = if matches!(step, Step::Submit { .. }) { outcome } else { Outcome::None };
         if let Step::Submit { backup_name, attempt, time } = &step {
             let intent =
@@ -48,6 +49,10 @@ fn i6_no_fold_hides_anything() {
         }
         seen.record = other;
         let next = fold(order.as_ref().ok(), &seen, &step, &outcome, now, &LIMITS);
+        nothing_is_hidden(&seen.record, &next.record)?;
+        // Most records lead to no submission, but the answer to one may meet any of them.
+        let submit = Step::Submit { backup_name: "n".to_owned(), attempt: 3, time: at(0) };
+        let next = fold(order.as_ref().ok(), &seen, &submit, &answer, now, &LIMITS);
         nothing_is_hidden(&seen.record, &next.record)
     });
     tried.unwrap();

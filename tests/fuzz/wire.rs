@@ -108,7 +108,11 @@ proptest! {
     }
 
     #[test]
-    fn a_credential_that_is_taken_fits_into_a_header(id in ".{0,40}", key in ".{0,40}", token in prop::option::of(".{0,40}")) {
+    fn a_credential_that_is_taken_fits_into_a_header(
+        id in "[!-~]{0,9}[ -~é\\n\\t]{0,3}[!-~]{0,9}",
+        key in "[!-~]{0,9}[ -~é\\n\\t]{0,3}[!-~]{0,9}",
+        token in prop::option::of("[ -~é\\n]{0,4}"),
+    ) {
         let taken = Credential::new(&id, SecretString::from(key.clone()), token.clone().map(SecretString::from));
         match taken {
             Ok(credential) => {
