@@ -287,7 +287,14 @@ async fn an_order_that_finds_no_room_says_so() {
     for number in 0..80 {
         orders.push(order(&world, &format!("queue-{number}"), |_| {}, json!({})).await);
     }
-    let last = orders.last().unwrap();
+    // Whose turn comes last: by creation, to the second, then by UID.
+    let mut ages = vec![];
+    for order in &orders {
+        let object = world.read(order).await;
+        ages.push((object["metadata"]["creationTimestamp"].to_string(), order.uid.clone()));
+    }
+    let newest = (0..orders.len()).max_by_key(|at| &ages[*at]).unwrap();
+    let last = &orders[newest];
     is_in(&world, last, "Queued").await;
     // Following waits behind looking, so the first of them complete late.
     for order in &orders {
