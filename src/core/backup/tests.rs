@@ -157,7 +157,8 @@ fn an_instance_out_of_service_is_not_knocked_at() {
 #[test]
 fn no_room_is_told_after_a_minute_and_only_by_orders_that_wait() {
     let sight = || Sight::NoRoom { until: at(70) };
-    assert_eq!(step(&seen(59, Record::default(), sight())), Step::Rest { until: Some(at(70)) });
+    assert_eq!(step(&seen(59, Record::default(), sight())), Step::Rest { until: Some(at(60)) }, "to say it in time");
+    assert_eq!(step(&seen(59, Record::default(), Sight::NoRoom { until: at(59) })), Step::Rest { until: Some(at(59)) });
     assert_eq!(reason(&step(&seen(60, Record::default(), sight()))), Reason::Queued);
     assert_eq!(step(&seen(60, accepted(0), sight())), Step::Rest { until: Some(at(70)) });
 }

@@ -37,23 +37,26 @@ pub(in crate::core) fn not_before(record: &Record, limits: &Limits) -> Option<Ti
     Some(later(note.time, wait))
 }
 
-/// No room in the budget: only an order that nobody works on says so, and only after a minute.
+/// No room in the budget: only an order that nobody works on says so, and only after a minute. However long it has to
+/// rest, it has a pass at that minute, so that nobody who watches takes it for one that was never looked at.
 pub(super) fn no_room(standing: Standing, seen: &Seen, order: &Order, until: Timestamp) -> Step {
-    let since = seen.record.since.max(Some(seen.subject.created));
-    let long = since.is_some_and(|since| seen.now >= later(since, QUEUED_SECONDS));
     let is_new = matches!(seen.record.reason, Some(Reason::Pending | Reason::Queued) | None);
-    if standing == Standing::Waiting && long && is_new {
-        Step::Wait {
-            reason: Reason::Queued,
-            message: format!(
-                "Waiting for room in the operator's share of the cloud's rate limit; it goes on by itself, until {}.",
-                utc(order.deadline)
-            ),
-            note: None,
-            until,
-        }
-    } else {
-        Step::Rest { until: Some(until) }
+    if standing != Standing::Waiting || !is_new {
+        return Step::Rest { until: Some(until) };
+    }
+    let since = seen.record.since.max(Some(seen.subject.created)).unwrap_or(seen.now);
+    let is_told_at = later(since, QUEUED_SECONDS);
+    if seen.now < is_told_at {
+        return Step::Rest { until: Some(until.min(is_told_at)) };
+    }
+    Step::Wait {
+        reason: Reason::Queued,
+        message: format!(
+            "Waiting for room in the operator's share of the cloud's rate limit; it goes on by itself, until {}.",
+            utc(order.deadline)
+        ),
+        note: None,
+        until,
     }
 }
 

@@ -284,7 +284,7 @@ async fn an_order_that_finds_no_room_says_so() {
     })
     .await;
     let mut orders = vec![];
-    for number in 0..80 {
+    for number in 0..90 {
         orders.push(order(&world, &format!("queue-{number}"), |_| {}, json!({})).await);
     }
     // Whose turn comes last: by creation, to the second, then by UID.
@@ -302,7 +302,7 @@ async fn an_order_that_finds_no_room_says_so() {
     }
     assert_eq!(world.reasons(last)[..4], ["Pending", "Queued", "Submitting", "Running"]);
     let codes = &world.cloud.counts()["CreateBackup"];
-    assert_eq!((codes["OK"], codes.len()), (80, 1), "{codes:?}");
+    assert_eq!((codes["OK"], codes.len()), (90, 1), "{codes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
