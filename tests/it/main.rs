@@ -12,6 +12,7 @@
 )]
 
 mod campaign;
+mod chart;
 mod cluster;
 mod crash;
 mod crd;

@@ -24,6 +24,14 @@ pub(crate) const CERTIFICATE: &str = "certificates/apiserver.crt";
 const CERTIFICATES: &str = "certificates";
 const KEY: &str = "certificates/apiserver.key";
 const TOKENS: &str = "tokens.csv";
+pub(crate) const AUDIT_LOG: &str = "audit.log";
+const AUDIT_POLICY: &str = "audit-policy.json";
+/// Who, what and how it ended, of service accounts alone; of a watch at its start, for its end may never come.
+const AUDITED: &str = r#"{
+  "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+  "rules": [{ "level": "Metadata", "userGroups": ["system:serviceaccounts"] }, { "level": "None" }]
+}
+"#;
 
 /// What all three programs log at their end if somebody else listens on their port; the error shows the end of the log.
 const PORT_TAKEN: &str = "address already in use";
@@ -50,6 +58,7 @@ struct Boot<'a> {
     ports: Ports,
     deadline: Instant,
     children: Vec<Child>,
+    audit: bool,
 }
 
 struct Ports {
@@ -70,6 +79,7 @@ impl<'a> Boot<'a> {
             ports: Ports { etcd, etcd_peers, apiserver, controllers },
             deadline: Instant::now() + options.patience,
             children: Vec::new(),
+            audit: options.audit,
         })
     }
 
@@ -79,6 +89,7 @@ impl<'a> Boot<'a> {
         self.wait_until("does not listen", |boot| is_open(boot.ports.etcd))?;
 
         write_secret(&self.folder.join(TOKENS), &format!("{},admin,admin,\"system:masters\"\n", self.token))?;
+        write_secret(&self.folder.join(AUDIT_POLICY), AUDITED)?;
         let apiserver_pid = self.launch("kube-apiserver", &self.binaries.apiserver, &self.apiserver_flags())?;
         self.wait_until("does not listen", |boot| is_open(boot.ports.apiserver))?;
         self.wait_until("is not ready", |boot| boot.is_well(boot.ports.apiserver, "/readyz"))?;
@@ -158,7 +169,9 @@ impl<'a> Boot<'a> {
     }
 
     fn apiserver_flags(&self) -> Vec<String> {
-        flags(&[
+        let audit: &[(&str, &str)] =
+            if self.audit { &[("audit-policy-file", AUDIT_POLICY), ("audit-log-path", AUDIT_LOG)] } else { &[] };
+        let usual = flags(&[
             ("bind-address", "127.0.0.1"),
             ("advertise-address", "127.0.0.1"),
             ("secure-port", &self.ports.apiserver.to_string()),
@@ -174,7 +187,8 @@ impl<'a> Boot<'a> {
             ("service-cluster-ip-range", "10.0.0.0/24"),
             // A loopback address is refused as an endpoint of the service `kubernetes`, again and again.
             ("endpoint-reconciler-type", "none"),
-        ])
+        ]);
+        [usual, flags(audit)].concat()
     }
 
     fn controllers_flags(&self, kubeconfig: &Path) -> Vec<String> {

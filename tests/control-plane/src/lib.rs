@@ -37,12 +37,14 @@ pub struct Options {
     pub directory: PathBuf,
     /// How long the start may take once the programs are there; about five seconds are usual.
     pub patience: Duration,
+    /// Whether the API server writes down who asked for what, see [`ControlPlane::audit_log`].
+    pub audit: bool,
 }
 
 impl Options {
     /// Data below `directory`, and two minutes of patience, which a busy machine may need.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), patience: Duration::from_mins(2) }
+        Self { directory: directory.into(), patience: Duration::from_mins(2), audit: false }
     }
 }
 
@@ -97,6 +99,11 @@ impl ControlPlane {
     /// The folder with the logs `etcd.log`, `kube-apiserver.log` and `kube-controller-manager.log`.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// One JSON object a line for each answer that the API server gave to a service account, if [`Options::audit`] is set.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.join(boot::AUDIT_LOG)
     }
 
     /// The process id of the API server, for tests that stop or kill it.

@@ -1,0 +1,85 @@
+//! Scenario: the life of a release on a real API server. The definitions come with it, change with it, and outlive it,
+//! with every order.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::plane::{self, helm, read};
+use super::tools::{self, CHART, NAME};
+use crate::cluster::Cluster;
+
+const ORDER: &str = r#"{
+    "apiVersion": "tencentdb.dev/v1alpha1", "kind": "SqlServerBackup", "metadata": { "name": "kept" },
+    "spec": { "instanceId": "mssql-a1", "region": "ap-guangzhou", "strategy": "Instance" }
+}"#;
+const DEFINITION: &str = "sqlserverbackups.tencentdb.dev";
+
+/// A copy of the chart, as a later version whose definition has one category more.
+fn later(cluster: &Cluster) -> String {
+    let copy = plane::file(cluster, "later-chart");
+    let mut command = Command::new("cp");
+    command.args(["-r", CHART]).arg(&copy);
+    tools::run(command, "").unwrap();
+    let change = |file: &str, from: &str, to: &str| {
+        let path = copy.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}: no {from:?}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+    change(&format!("files/crds/{DEFINITION}.yaml"), "    categories:\n", "    categories:\n    - later\n");
+    change("Chart.yaml", "\nversion: ", "\nversion: 1");
+    copy.to_str().unwrap().to_owned()
+}
+
+fn categories(cluster: &Cluster) -> Value {
+    read(cluster, "default", "crd", DEFINITION)["spec"]["names"]["categories"].clone()
+}
+
+/// Everything that a release with all its parts consists of beside the definitions.
+fn parts(cluster: &Cluster) -> Vec<String> {
+    let kinds = "deployment,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,poddisruptionbudget,podmonitor,prometheusrule,configmap";
+    let selector = format!("app.kubernetes.io/instance={NAME},app.kubernetes.io/managed-by=Helm");
+    let get = ["get", kinds, "--namespace", NAME, "--selector", &selector, "--output", "name"];
+    cluster.kubectl(&get).unwrap().lines().filter(|name| name.contains(NAME)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() {
+    let cluster = plane::get();
+    let namespace = cluster.namespace();
+    cluster.kubectl_reading(&["create", "--namespace", &namespace, "--filename", "-"], ORDER).unwrap();
+    let order = read(cluster, &namespace, "ssb", "kept")["metadata"]["uid"].clone();
+    let replicas = || read(cluster, NAME, "deployment", NAME)["spec"]["replicas"].clone();
+    let (installed, first) = (parts(cluster), categories(cluster));
+    assert_eq!(replicas(), 1);
+
+    let values = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/values/two-pods.yaml");
+    let later = later(cluster);
+    let upgrade = ["upgrade", NAME, &later, "--namespace", NAME, "--values", values.to_str().unwrap()];
+    let notes = helm(cluster, &upgrade).unwrap();
+    assert!(notes.contains("kubectl --namespace sqlserver-backup-operator rollout status"), "{notes}");
+    assert_eq!(replicas(), 2);
+    let added: Vec<String> = parts(cluster).into_iter().filter(|part| !installed.contains(part)).collect();
+    for kind in ["poddisruptionbudget", "podmonitor", "prometheusrule", "configmap"] {
+        assert!(added.iter().any(|part| part.starts_with(kind)), "{kind}: {added:?}");
+    }
+    assert!(categories(cluster).as_array().unwrap().contains(&"later".into()), "the definition was not upgraded");
+
+    let refused = helm(cluster, &["upgrade", NAME, CHART, "--namespace", NAME, "--set", "replica=3"]).unwrap_err();
+    assert!(refused.contains("'replica' not allowed"), "{refused}");
+    assert_eq!(replicas(), 2, "a refused upgrade changed something");
+
+    helm(cluster, &["rollback", NAME, "1", "--namespace", NAME]).unwrap();
+    assert_eq!((replicas(), parts(cluster), categories(cluster)), (1.into(), installed.clone(), first.clone()));
+
+    let said = helm(cluster, &["uninstall", NAME, "--namespace", NAME]).unwrap();
+    assert!(said.contains(DEFINITION), "it does not say what stays: {said}");
+    assert_eq!(parts(cluster), Vec::<String>::new());
+    assert_eq!(read(cluster, &namespace, "ssb", "kept")["metadata"]["uid"], order, "an order did not survive");
+
+    helm(cluster, &["install", NAME, CHART, "--namespace", NAME]).unwrap();
+    assert_eq!((parts(cluster), categories(cluster)), (installed, first));
+    assert_eq!(read(cluster, &namespace, "ssb", "kept")["metadata"]["uid"], order);
+}

@@ -1,0 +1,83 @@
+//! The programs that judge the chart, and what helm makes of it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The release's name and its namespace, unless a test needs another one.
+pub(crate) const NAME: &str = "sqlserver-backup-operator";
+pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/charts/sqlserver-backup-operator");
+
+/// What a script of `tools/` prints: the path of something that it has made.
+pub(crate) fn made(script: &str, argument: &[&str]) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(script);
+    let run = Command::new(&path).args(argument).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{script} {argument:?} did not make what the tests of the chart need: {said}");
+    PathBuf::from(String::from_utf8(run.stdout).unwrap().trim_end())
+}
+
+/// Runs helm without a cluster, unless `kubeconfig` names one: its output, or what it complained about.
+pub(crate) fn helm(kubeconfig: Option<&Path>, arguments: &[&str]) -> Result<String, String> {
+    static HELM: OnceLock<PathBuf> = OnceLock::new();
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("helm");
+    let mut command = Command::new(HELM.get_or_init(|| made("chart-tool.sh", &["helm"])));
+    for place in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+        command.env(place, home.join(place));
+    }
+    // Nothing of the machine's own cluster may be seen, let alone touched.
+    command.env("KUBECONFIG", kubeconfig.unwrap_or(Path::new("/nonexistent")));
+    command.env_remove("KUBECACHEDIR").args(arguments);
+    run(command, "")
+}
+
+/// The output of a program that is fed `input`, or its complaint.
+pub(crate) fn run(mut command: Command, input: &str) -> Result<String, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may end without having read all: its own words are then the better complaint.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() {
+        return Ok(text(output.stdout));
+    }
+    Err(text(output.stdout) + &text(output.stderr))
+}
+
+/// What the chart renders for the release [`NAME`], as text.
+pub(crate) fn render(arguments: &[&str]) -> Result<String, String> {
+    helm(None, &[&["template", NAME, CHART, "--namespace", NAME], arguments].concat())
+}
+
+/// The objects in a text of YAML documents.
+pub(crate) fn objects(text: &str) -> Vec<Value> {
+    let documents = serde_yaml::Deserializer::from_str(text).map(|one| Value::deserialize(one).unwrap());
+    documents.filter(|one| !one.is_null()).collect()
+}
+
+/// The objects that the chart renders with these arguments.
+pub(crate) fn rendered(arguments: &[&str]) -> Vec<Value> {
+    objects(&render(arguments).unwrap_or_else(|said| panic!("{arguments:?}: {said}")))
+}
+
+/// The only object of a kind; none: null.
+pub(crate) fn one<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object["kind"] == kind);
+    let first = found.next().unwrap_or(&Value::Null);
+    assert!(found.next().is_none(), "more than one {kind}");
+    first
+}
+
+/// The sets of values that are tried, as paths.
+pub(crate) fn value_sets() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/values");
+    let mut sets: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    sets.sort();
+    assert!(sets.len() >= 6, "{sets:?}");
+    sets
+}
