@@ -63,7 +63,9 @@ async fn service_account(client: &Client, namespace: &str) -> String {
 fn deployed_role() -> ClusterRole {
     let manifest = include_str!("../../deploy/manifest.yaml");
     let parts = serde_yaml::Deserializer::from_str(manifest).map(|part| Value::deserialize(part).unwrap());
-    let role = parts.into_iter().find(|part| part["kind"] == "ClusterRole").unwrap();
+    let is_the_operators =
+        |part: &Value| part["kind"] == "ClusterRole" && part["metadata"]["name"] == "sqlserver-backup-operator";
+    let role = parts.into_iter().find(is_the_operators).unwrap();
     serde_json::from_value(role).unwrap()
 }
 

@@ -19,9 +19,8 @@ fn furnish(cluster: &Cluster) -> &'static str {
             let labels = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } })
         };
-        let list = json!({
-            "apiVersion": "v1", "kind": "List", "items": ["restricted", "shop", "billing"].map(namespace),
-        });
+        let namespaces = ["restricted", "shop", "billing"].map(namespace);
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": namespaces });
         cluster.kubectl_reading(&["apply", "--filename", "-"], &list.to_string()).unwrap();
         "restricted"
     })
@@ -57,7 +56,6 @@ fn each_set_of_values_renders_what_a_cluster_accepts() {
     let sets = tools::value_sets();
     std::thread::scope(|scope| {
         for values in &sets {
-            let schemas: &PathBuf = &schemas;
             scope.spawn(move || {
                 let name = values.file_stem().unwrap().to_str().unwrap();
                 let text = tools::render(&["--values", values.to_str().unwrap()]).unwrap();
