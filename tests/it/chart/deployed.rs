@@ -20,6 +20,9 @@ use crate::rights;
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Held by a test whose operator watches all namespaces, or whose orders only its own operator may see.
+pub(crate) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A simulated cloud with one key that may do everything and one that may do nothing.
 pub(crate) async fn cloud() -> Cloud {
     let mut settings = Settings::default();
@@ -101,10 +104,9 @@ fn value(cluster: &Cluster, namespace: &str, variable: &Value) -> Option<String>
 
 /// The Secrets that a team has.
 pub(crate) fn furnish(cluster: &Cluster, namespace: &str) {
-    for (name, id, key) in [
-        ("tencentdb", PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY),
-        ("denied", "AKIDdenied", "denied-denied"),
-    ] {
+    for (name, id, key) in
+        [("tencentdb", PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY), ("denied", "AKIDdenied", "denied-denied")]
+    {
         let (id, key) = (format!("--from-literal=secretId={id}"), format!("--from-literal=secretKey={key}"));
         cluster.kubectl(&["create", "secret", "generic", name, &id, &key, "--namespace", namespace]).unwrap();
     }
@@ -156,6 +158,7 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_program_works_as_it_is_deployed() {
+    let _alone = ALONE.lock().await;
     let cloud = cloud().await;
     let set = values(&cloud);
     let (namespace, team, pod) = aside(move || {
@@ -184,12 +187,14 @@ async fn the_program_works_as_it_is_deployed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operators_own_key_comes_from_the_secret_that_is_named() {
+    let _alone = ALONE.lock().await;
     let cloud = cloud().await;
     let set = values(&cloud);
     let (team, pod) = aside(move || {
         let cluster = plane::get();
         let team = cluster.namespace();
-        let own = format!("watchNamespaces={{{team}}},sharedIdentityNamespaces={{{team}}},identity.existingSecret=tencentdb");
+        let own =
+            format!("watchNamespaces={{{team}}},sharedIdentityNamespaces={{{team}}},identity.existingSecret=tencentdb");
         let arguments = [&set.each_ref().map(String::as_str)[..], &["--set", &own]].concat();
         let namespace = plane::install(cluster, &arguments);
         furnish(cluster, &namespace);

@@ -42,7 +42,10 @@ fn parts(cluster: &Cluster) -> Vec<String> {
     let kinds = "deployment,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,poddisruptionbudget,podmonitor,prometheusrule,configmap";
     let selector = format!("app.kubernetes.io/instance={NAME},app.kubernetes.io/managed-by=Helm");
     let get = ["get", kinds, "--namespace", NAME, "--selector", &selector, "--output", "name"];
-    cluster.kubectl(&get).unwrap().lines().filter(|name| name.contains(NAME)).map(str::to_owned).collect()
+    let text = cluster.kubectl(&get).unwrap();
+    // Other tests have releases of this name too, in other namespaces: what is cluster-wide has that in its name.
+    let is_ours = |name: &&str| name.split_once('/').is_some_and(|(_, name)| name.starts_with(NAME));
+    text.lines().filter(is_ours).map(str::to_owned).collect()
 }
 
 #[test]

@@ -84,11 +84,20 @@ fn environment(pod: &Value) -> Vec<(&str, &Value)> {
 #[test]
 fn the_defaults_are_the_programs_own() {
     let help = std::process::Command::new(env!("CARGO_BIN_EXE_sqlserver-backup-operator"));
-    let help = super::tools::run({ let mut help = help; help.args(["run", "--help"]); help }, "").unwrap();
+    let help = super::tools::run(
+        {
+            let mut help = help;
+            help.args(["run", "--help"]);
+            help
+        },
+        "",
+    )
+    .unwrap();
     let pod = pod(&[]);
     let by_chart_alone = ["POD_NAME", "POD_NAMESPACE", "LEASE_NAME"];
     for (name, value) in environment(&pod).into_iter().filter(|(name, _)| !by_chart_alone.contains(name)) {
-        let line = help.lines().find(|line| line.contains(&format!("[env: {name}]"))).unwrap_or_else(|| panic!("{name}"));
+        let line =
+            help.lines().find(|line| line.contains(&format!("[env: {name}]"))).unwrap_or_else(|| panic!("{name}"));
         let default = format!("[default: {}]", value.as_str().unwrap());
         assert!(line.contains(&default), "{name}: {line} has not {default}");
     }
@@ -98,7 +107,8 @@ fn the_defaults_are_the_programs_own() {
 
 #[test]
 fn the_pod_gets_its_settings() {
-    let set = |name: &str| pod(&["--values", &format!("{}/tests/fixtures/values/{name}.yaml", env!("CARGO_MANIFEST_DIR"))]);
+    let set =
+        |name: &str| pod(&["--values", &format!("{}/tests/fixtures/values/{name}.yaml", env!("CARGO_MANIFEST_DIR"))]);
     let has = |pod: &Value, name: &str, value: Value| {
         let found: Vec<&Value> =
             environment(pod).into_iter().filter(|(found, _)| *found == name).map(|(_, value)| value).collect();
@@ -117,7 +127,10 @@ fn the_pod_gets_its_settings() {
     has(&closed, "NO_PROXY", json!(".internal.example,10.0.0.0/8"));
     has(&closed, "EXTRA_CA_FILE", json!("/etc/extra-ca/ca.crt"));
     let items = json!([{ "key": "ca.crt", "path": "ca.crt" }]);
-    assert_eq!(closed["volumes"], json!([{ "name": "extra-ca", "configMap": { "name": "company-ca", "items": items } }]));
+    assert_eq!(
+        closed["volumes"],
+        json!([{ "name": "extra-ca", "configMap": { "name": "company-ca", "items": items } }])
+    );
     assert_eq!(closed["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/extra-ca");
 
     let identity = set("pod-identity");
@@ -149,7 +162,8 @@ fn the_network_lets_through_what_it_names() {
     let file = format!("{}/tests/fixtures/values/closed-network.yaml", env!("CARGO_MANIFEST_DIR"));
     let closed = policy(&["--values", &file]);
     let of = |name: &str| json!({ "matchLabels": { "kubernetes.io/metadata.name": name } });
-    let resolver = json!({ "namespaceSelector": of("kube-system"), "podSelector": { "matchLabels": { "k8s-app": "kube-dns" } } });
+    let resolver =
+        json!({ "namespaceSelector": of("kube-system"), "podSelector": { "matchLabels": { "k8s-app": "kube-dns" } } });
     assert_eq!(closed["ingress"][0]["from"], json!([{ "namespaceSelector": of("monitoring") }]));
     assert_eq!(closed["egress"][0]["to"], json!([resolver]));
     assert_eq!(closed["egress"][1]["to"], json!([{ "ipBlock": { "cidr": "10.0.0.0/8", "except": ["10.9.0.0/16"] } }]));
@@ -163,7 +177,10 @@ fn a_second_pod_comes_with_a_budget() {
     let selector = &one(&two, "Deployment")["spec"]["selector"];
     assert_eq!(one(&two, "PodDisruptionBudget")["spec"]["maxUnavailable"], 1);
     assert_eq!(&one(&two, "PodDisruptionBudget")["spec"]["selector"], selector);
-    assert_eq!(one(&two, "Deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"], *selector);
+    assert_eq!(
+        one(&two, "Deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"],
+        *selector
+    );
 }
 
 #[test]
