@@ -52,11 +52,12 @@ campaign: control-plane ## Play faults at every place of every story, about 20 m
 control-plane: ## Build etcd and the Kubernetes programs that tests and demo run, if they are missing
 	@tools/control-plane.sh >/dev/null
 
-chart-tools: ## Build helm, kubeconform and promtool for the tests that use them, if they are missing
+chart-tools: ## Build helm, kubeconform and promtool, and the definitions of the Prometheus operator, if they are missing
 	@for tool in helm kubeconform promtool; do tools/chart-tool.sh $$tool >/dev/null || exit; done
+	@tools/monitoring.sh >/dev/null
 
 python-sdk: ## Install the vendor's Python SDK for the test that uses it, if it is missing
 	@tools/python-sdk.sh >/dev/null
 
-crds: ## Write crds/ anew after a change of the resource types
+crds: ## Write crds/ anew, and their copy in the chart, after a change of the resource types
 	UPDATE=1 $(CARGO) test --quiet --locked --test it committed_definitions

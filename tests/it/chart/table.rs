@@ -29,7 +29,8 @@ pub(crate) fn leaves() -> Vec<Leaf> {
             let (key, default) = bare.split_once(':').unwrap_or_else(|| panic!("no value and no comment: {line}"));
             above.retain(|(depth, ..)| *depth < indent);
             let meaning = std::mem::take(&mut comment).join(" ");
-            let path = above.iter().map(|(_, key, _)| format!("{key}.")).collect::<String>() + key;
+            let keys: Vec<&str> = above.iter().map(|(_, key, _)| key.as_str()).chain([key]).collect();
+            let path = keys.join(".");
             if default.is_empty() {
                 above.push((indent, key.to_owned(), meaning));
                 continue;
@@ -49,11 +50,13 @@ fn the_table_of_values_is_that_of_the_values() {
     let (begin, end) = ("<!-- begin generated: values -->\n", "<!-- end generated: values -->");
     let (before, rest) = text.split_once(begin).unwrap();
     let (_, after) = rest.split_once(end).unwrap();
-    let mut rows = String::from("| value | default | meaning |\n|---|---|---|\n");
-    for Leaf { path, default, meaning } in leaves() {
+    let row = |Leaf { path, default, meaning }: Leaf| {
         assert!(meaning.len() > 10, "{path} is not explained");
         assert!(!meaning.contains('|'), "{path}: its meaning would break the table");
-        rows += &format!("| `{path}` | `{default}` | {meaning} |\n");
-    }
-    golden::compare(page, &format!("{before}{begin}\n{rows}\n{end}{after}"));
+        format!("| `{path}` | `{default}` | {meaning} |")
+    };
+    let head = ["| value | default | meaning |", "|---|---|---|"].map(str::to_owned);
+    let rows: Vec<String> = head.into_iter().chain(leaves().into_iter().map(row)).collect();
+    let rows = rows.join("\n");
+    golden::compare(page, &format!("{before}{begin}\n{rows}\n\n{end}{after}"));
 }
