@@ -19,6 +19,7 @@ mod docs;
 mod examples;
 mod golden;
 mod layers;
+mod leader;
 mod manifests;
 mod mutants;
 mod operator;
