@@ -156,7 +156,9 @@ impl Keeper {
             let Ok(lease) = within(self.api.get(&self.name)).await else { break };
             let Some(free) = self.election.release(&lease, clock::now()) else { return };
             match within(self.api.replace(&self.name, &PostParams::default(), &free)).await {
-                Ok(_) => return tracing::info!(lease = self.name, "the lease is given up: a successor may lead at once"),
+                Ok(_) => {
+                    return tracing::info!(lease = self.name, "the lease is given up: a successor may lead at once");
+                }
                 Err(Trouble::Conflict) => {}
                 Err(Trouble::Absent | Trouble::Unclear(_)) => break,
             }

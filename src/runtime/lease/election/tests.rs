@@ -141,7 +141,11 @@ fn a_length_is_believed_between_bounds() {
         theirs.spec.as_mut().unwrap().lease_duration_seconds = given;
         election.read(Some(theirs.clone()), now);
         election.read(Some(theirs), now + secs(believed) - millis(1));
-        assert_eq!(election.next(now + secs(believed) - millis(1), WALL), Step::Rest(now + secs(believed)), "{given:?}");
+        assert_eq!(
+            election.next(now + secs(believed) - millis(1), WALL),
+            Step::Rest(now + secs(believed)),
+            "{given:?}"
+        );
         assert!(matches!(election.next(now + secs(believed), WALL), Step::Replace(_)), "{given:?}");
     }
 }
