@@ -9,10 +9,12 @@ mod wire;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use kube::Api;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use rustix::process::Signal;
 use serde_json::json;
-use tencentdb_simulator::{Effect, Instance, Rule};
+use sqlserver_backup_operator::runtime::lease::Lead;
+use tencentdb_simulator::{Effect, Instance, PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY, Rule};
+use tokio::time::timeout;
 
 use crate::cluster;
 use crate::world::World;
@@ -29,7 +31,13 @@ const TAKE_OVER: Duration = Duration::from_secs(18);
 async fn world(backup_seconds: f64) -> World {
     World::with(|plan| {
         plan.started = false;
-        plan.cloud.instances.push(Instance::new("mssql-sim00003"));
+        // A key that needs no Secret: who cannot reach the API server could still look at the cloud.
+        plan.environment.extend([
+            ("SHARED_IDENTITY_NAMESPACES", "*".to_owned()),
+            ("TENCENTCLOUD_SECRET_ID", PLAYGROUND_SECRET_ID.to_owned()),
+            ("TENCENTCLOUD_SECRET_KEY", PLAYGROUND_SECRET_KEY.to_owned()),
+        ]);
+        plan.cloud.instances.extend(["mssql-sim00003", "mssql-sim00004"].map(Instance::new));
         plan.cloud.switches.backup_seconds = Some(backup_seconds);
     })
     .await
@@ -144,7 +152,7 @@ async fn a_leader_without_an_api_server_stops_before_another_may_begin_and_stand
     let mut one = Pod::start(&world, "one", &cut_off).await;
     one.leads_within(Duration::from_secs(10)).await;
     let mut two = Pod::start(&world, "two", &[]).await;
-    let order = world.order("cut-off", json!({})).await;
+    let order = world.order("cut-off", json!({ "credentialsRef": null })).await;
     world.reaches(&order, "Running").await;
 
     wire.fall_silent(true);
@@ -188,14 +196,20 @@ async fn a_frozen_leader_that_wakes_sends_nothing_before_it_leads_again() {
     let order = world.order("before", json!({})).await;
     world.reaches(&order, "Running").await;
 
+    // Frozen in the middle of a look, whose next call it would go on with.
+    world.cloud.add_fault(Rule::new("DescribeBackups", Effect::None).instance("mssql-sim00003").answer_delay(3_000));
+    let looking = world.order("looking", json!({ "instanceId": "mssql-sim00003" })).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     one.operator.signal(Signal::STOP);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let sent = wire.sent();
     let frozen = world.order("while-frozen", json!({ "instanceId": "mssql-sim00002" })).await;
     two.leads_within(TAKE_OVER).await;
-    world.reaches(&frozen, "Running").await;
+    for order in [&frozen, &looking] {
+        world.reaches(order, "Running").await;
+    }
     one.operator.signal(Signal::CONT);
-    let after = world.order("after", json!({ "instanceId": "mssql-sim00003" })).await;
+    let after = world.order("after", json!({ "instanceId": "mssql-sim00004" })).await;
     world.reaches(&after, "Running").await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(wire.sent(), sent, "it sent something to the cloud");
@@ -203,10 +217,39 @@ async fn a_frozen_leader_that_wakes_sends_nothing_before_it_leads_again() {
 
     two.operator.kill();
     one.leads_within(TAKE_OVER).await;
-    for order in [&order, &frozen, &after] {
+    for order in [&order, &looking, &frozen, &after] {
         world.reaches(order, "Completed").await;
     }
     assert!(wire.sent() > sent);
     pod::close(&world, [one, two]);
-    world.finish(&[(&order, 1), (&frozen, 1), (&after, 1)]).await;
+    world.finish(&[(&order, 1), (&looking, 1), (&frozen, 1), (&after, 1)]).await;
+}
+
+/// The watch itself, without the reads that stand in for a deaf one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_of_the_lease_is_heard_at_once() {
+    const PROMPT: Duration = Duration::from_millis(1_500);
+    let client = cluster::get().client().await;
+    let namespace = tokio::task::spawn_blocking(|| cluster::get().namespace()).await.unwrap();
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    let (lead, keeper) = Lead::candidate(client, &namespace, "watched", "candidate".to_owned());
+    let (end, is_over) = tokio::sync::oneshot::channel::<()>();
+    let holding = tokio::spawn(keeper.hold(async move { drop(is_over.await) }));
+    timeout(Duration::from_secs(10), lead.leading()).await.expect("it creates the lease");
+    let name = |holder: &str| Patch::Merge(json!({ "spec": { "holderIdentity": holder } }));
+    for _ in 0..3 {
+        leases.patch("watched", &PatchParams::default(), &name("another")).await.unwrap();
+        timeout(PROMPT, lead.lost()).await.expect("another's name ends its term");
+        leases.patch("watched", &PatchParams::default(), &name("")).await.unwrap();
+        timeout(PROMPT, lead.leading()).await.expect("nobody's lease is taken");
+    }
+    leases.delete("watched", &DeleteParams::default()).await.unwrap();
+    tokio::time::sleep(PROMPT).await;
+    let spec = leases.get("watched").await.expect("a lease that was deleted is created again").spec.unwrap();
+    assert_eq!((spec.holder_identity.as_deref(), lead.leads()), (Some("candidate"), true));
+    drop(end);
+    holding.await.unwrap();
+    assert!(!lead.leads());
+    let spec = leases.get("watched").await.unwrap().spec.unwrap();
+    assert_eq!(spec.holder_identity.as_deref(), Some(""), "given up");
 }

@@ -192,6 +192,9 @@ fn what_a_watch_tells_late_is_not_heard_but_a_read_has_the_last_word() {
     assert_eq!((election.guard(), election.holder()), (None, Some("other")));
     election.watched(lease("third", 4, 1), false, now);
     assert_eq!(election.holder(), Some("third"));
+    election.read(None, now);
+    election.watched(lease("fourth", 2, 1), false, now);
+    assert_eq!(election.holder(), Some("fourth"), "also one that was created anew after that");
 }
 
 #[test]
