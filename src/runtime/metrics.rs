@@ -59,6 +59,7 @@ pub struct Metrics {
     status_writes: Counter,
     duplicates: Counter,
     undecodable: Counter,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -74,6 +75,7 @@ impl Metrics {
             status_writes: Counter::default(),
             duplicates: Counter::default(),
             undecodable: Counter::default(),
+            leader: Gauge::default(),
         };
         metrics.register(version);
         metrics
@@ -91,6 +93,7 @@ impl Metrics {
             status_writes,
             duplicates,
             undecodable,
+            leader,
         } = self;
         let build = Info::new(vec![("version", version)]);
         registry.register("build", "The program that speaks here", build);
@@ -107,6 +110,7 @@ impl Metrics {
         registry.register("duplicate_backups", help, duplicates.clone());
         let help = "Times an object was met whose spec or status cannot be read";
         registry.register("undecodable_objects", help, undecodable.clone());
+        registry.register("leader", "Whether this process works (1) or stands by (0)", leader.clone());
     }
 
     /// One call to the cloud ended. `code` is the code of the caller's table, `OK` for a good answer, a word of its own
@@ -150,6 +154,11 @@ impl Metrics {
         self.undecodable.inc();
     }
 
+    /// Whether this process leads. Without an election it does.
+    pub fn set_leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
     /// All figures as `OpenMetrics` text, see [`CONTENT_TYPE`].
     ///
     /// # Errors
@@ -183,6 +192,7 @@ mod tests {
         metrics.status_written();
         metrics.duplicate_seen();
         metrics.undecodable_met();
+        metrics.set_leader(true);
         let lines = lines(&metrics);
         for expected in [
             r#"sqlserver_backup_operator_cloud_calls_total{action="CreateBackup",code="OK"} 1"#,
@@ -195,6 +205,7 @@ mod tests {
             "sqlserver_backup_operator_status_writes_total 1",
             "sqlserver_backup_operator_duplicate_backups_total 1",
             "sqlserver_backup_operator_undecodable_objects_total 1",
+            "sqlserver_backup_operator_leader 1",
             r#"sqlserver_backup_operator_build_info{version="1.2.3"} 1"#,
         ] {
             assert!(lines.iter().any(|line| line == expected), "missing: {expected}\nin: {lines:#?}");

@@ -20,6 +20,7 @@ mod docs;
 mod examples;
 mod golden;
 mod layers;
+mod leader;
 mod manifests;
 mod mutants;
 mod operator;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlserver_backup_operator::api;
 
 use super::table;
-use super::tools::{self, CHART, NAME, objects, one, rendered};
+use super::tools::{self, CHART, objects, one, rendered};
 use crate::cluster;
 use crate::golden;
 

@@ -54,6 +54,11 @@ fn given(role: &Value) -> Vec<(String, String, String)> {
     given
 }
 
+/// Each resource with each verb.
+fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALLOWED.into_iter().chain(LEASE.map(|(resource, verb, _)| (resource, verb)))
+}
+
 fn expected() -> Vec<(String, String, String)> {
     ALLOWED.map(|(resource, verb)| (resource.to_owned(), verb.to_owned(), String::new())).to_vec()
 }
@@ -98,16 +103,12 @@ fn the_rights_are_those_of_the_list() {
 /// After the main job: the account asked for everything on the list, for nothing else, and was refused nothing.
 pub(crate) async fn all_were_needed(cluster: &Cluster, namespace: &str, account: &str) {
     let log = cluster.control_plane.audit_log();
-    let wanted: BTreeSet<Request> = ALLOWED
+    let wanted: BTreeSet<Request> = all()
         .map(|(resource, verb)| Request { verb: verb.to_owned(), resource: resource.to_owned(), is_refused: false })
-        .into_iter()
         .collect();
     let begin = Instant::now();
     loop {
-        let asked: BTreeSet<Request> = plane::requests(&log, namespace, account)
-            .into_iter()
-            .filter(|request| !request.resource.starts_with("coordination.k8s.io/"))
-            .collect();
+        let asked = plane::requests(&log, namespace, account);
         if asked == wanted {
             return;
         }
@@ -185,8 +186,7 @@ async fn no_right_can_be_taken_away() {
     aside(plane::get).await;
     let _alone = deployed::ALONE.lock().await;
     let cloud = deployed::cloud().await;
-    let all = ALLOWED.into_iter().map(|(resource, verb)| misses(resource, verb, deployed::values(&cloud)));
-    join_all(all).await;
+    join_all(all().map(|(resource, verb)| misses(resource, verb, deployed::values(&cloud)))).await;
 }
 
 /// What a stolen token of the account may be tried with.
