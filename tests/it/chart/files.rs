@@ -128,8 +128,10 @@ fn the_schema_knows_each_value_and_no_other() {
 
 #[test]
 fn rules_and_dashboard_reach_the_cluster_as_they_are() {
-    let set = ["--set", "prometheusRule.enabled=true,dashboard.enabled=true"];
+    let set = ["--set", "podMonitor.enabled=true,prometheusRule.enabled=true,dashboard.enabled=true"];
     let objects_rendered = rendered(&set);
+    let scraped = &one(&objects_rendered, "PodMonitor")["spec"]["podMetricsEndpoints"][0];
+    assert_eq!((&scraped["path"], &scraped["honorLabels"]), (&"/metrics".into(), &true.into()));
     assert_eq!(one(&objects_rendered, "PrometheusRule")["spec"], objects(&read("files/alerts.yaml"))[0]);
     let dashboard = one(&objects_rendered, "ConfigMap")["data"]["sqlserver-backup-operator.json"].as_str().unwrap();
     let (rendered, file): (Value, Value) =
