@@ -81,3 +81,30 @@ pub(crate) fn value_sets() -> Vec<PathBuf> {
     assert!(sets.len() >= 6, "{sets:?}");
     sets
 }
+
+/// On a machine that has neither Go nor Python.
+#[test]
+fn a_tool_that_cannot_be_made_says_what_to_install() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bare-machine");
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(folder.join("bin")).unwrap();
+    for name in ["bash", "basename", "dirname", "flock", "mkdir", "mktemp", "realpath", "rm", "sed", "sort"] {
+        let program =
+            ["/usr/bin", "/bin"].map(|place| Path::new(place).join(name)).into_iter().find(|path| path.exists());
+        std::os::unix::fs::symlink(program.expect(name), folder.join("bin").join(name)).unwrap();
+    }
+    for (script, argument) in [("chart-tool.sh", "helm"), ("chart-tool.sh", "promtool"), ("monitoring.sh", "")] {
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(script));
+        command.env_clear().env("PATH", folder.join("bin")).env("XDG_CACHE_HOME", folder.join("cache"));
+        let said = run(
+            {
+                command.args(Some(argument).filter(|it| !it.is_empty()));
+                command
+            },
+            "",
+        )
+        .expect_err(script);
+        assert!(said.contains("no Go 1.26") && said.contains("install one, or Python 3"), "{script}: {said}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
