@@ -4,6 +4,7 @@
 //! other architecture runs under qemu, as the same user, in the same files. Whatever is said of the image is read from the
 //! OCI layout, whatever is said of the program is what the kernel says of its process.
 
+mod bill;
 mod container;
 
 use std::collections::BTreeSet;
@@ -67,6 +68,29 @@ fn the_program_says_its_version_and_there_is_no_shell() {
             assert!(container.output(&[shell, "-c", "exit 0"]).is_err(), "{architecture} has {shell}");
         }
     }
+}
+
+/// Each crate that cargo links into one of the two binaries, with the hash of the archive that it came from.
+#[test]
+#[ignore = "make image writes what it reads"]
+fn the_bill_of_materials_names_each_crate_that_is_linked() {
+    let bill = bill::read();
+    let crates = bill["components"].as_array().unwrap().iter();
+    let named: BTreeSet<String> = crates
+        .map(|one| {
+            let hash = one["hashes"][0]["content"].as_str().unwrap_or_default();
+            format!("{} v{} {hash}", one["name"].as_str().unwrap(), one["version"].as_str().unwrap())
+        })
+        .collect();
+    let locked = bill::locked();
+    for architecture in ARCHITECTURES {
+        for linked in bill::linked(architecture) {
+            let hash = &locked[&linked];
+            assert!(named.contains(&format!("{linked} {hash}")), "{architecture}: {linked} {hash} is not in the bill");
+        }
+    }
+    assert_eq!(bill["metadata"]["component"]["name"], "sqlserver-backup-operator");
+    assert_eq!(bill.get("serialNumber"), None, "it differs each time");
 }
 
 /// In the place of the program, because the program has nothing that it would write to.

@@ -20,7 +20,7 @@ use crate::world::PATIENCE;
 pub(super) const PROGRAM: &str = "/sqlserver-backup-operator";
 
 /// Debian's name of the machine that an architecture of images runs on.
-fn machine(architecture: &str) -> &'static str {
+pub(super) fn machine(architecture: &str) -> &'static str {
     match architecture {
         "amd64" => "x86_64",
         "arm64" => "aarch64",
@@ -35,14 +35,14 @@ fn emulator(architecture: &str) -> Option<String> {
 }
 
 /// What `make image` made.
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("image");
     assert!(folder.join("storage").is_dir(), "there is no image in {}: run make image", folder.display());
     folder
 }
 
 /// The output of a command that must succeed.
-fn run(command: &mut Command) -> Result<String, String> {
+pub(super) fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8(output.stdout).unwrap());
