@@ -36,7 +36,7 @@ format: ## Check that the sources are formatted
 # Other linters that happen to be on the PATH are left out: what they say depends on their version.
 lint: ## Check the sources with clippy, warnings as errors, and the workflows with actionlint
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	"$$(tools/actionlint.sh)" -shellcheck= -pyflakes=
+	"$$(tools/actionlint.sh)" -shellcheck= -pyflakes= .github/workflows/*.yaml
 
 docs: ## Check that the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
@@ -50,7 +50,7 @@ test: control-plane python-sdk ## Run every test, the comparison of generated fi
 
 image: control-plane sbom ## Build the image for amd64 and arm64, and run the program in it
 	@tools/image.sh
-	$(CARGO) test --locked --test it image:: -- --ignored
+	$(CARGO) test --workspace --locked --test it image:: -- --ignored
 
 sbom: ## Write the bill of materials of the program
 	@tools/sbom.sh

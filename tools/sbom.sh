@@ -22,6 +22,7 @@ find . -path ./target -prune -o \( -name Cargo.toml -o -name Cargo.lock -o -name
     SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-0}" "$cyclonedx" cyclonedx --quiet --format json \
         --spec-version 1.5 --target x86_64-unknown-linux-musl --override-filename "$name" >&2
 )
-mv "$copy/$name.json" "$target/image/$name.json"
+# The same on every machine.
+sed "s|file://$copy|file:///src|g" "$copy/$name.json" >"$target/image/$name.json"
 rm -rf "$copy"
 printf '%s\n' "$target/image/$name.json"

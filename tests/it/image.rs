@@ -61,11 +61,12 @@ fn the_image_says_what_it_is_and_that_it_is_not_root() {
 fn the_program_says_its_version_and_there_is_no_shell() {
     for architecture in ARCHITECTURES {
         let container = Container::of(architecture);
-        let says = |task: &str| container.output(&[PROGRAM, task]).unwrap();
-        assert_eq!(says("--version"), format!("sqlserver-backup-operator {}\n", env!("CARGO_PKG_VERSION")));
-        assert_eq!(says("crd"), sqlserver_backup_operator::api::yaml().unwrap(), "{architecture}");
+        let version = format!("sqlserver-backup-operator {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(container.output(&[PROGRAM, "--version"], &version), Ok(version.clone()), "{architecture}");
+        let definitions = sqlserver_backup_operator::api::yaml().unwrap();
+        assert_eq!(container.output(&[PROGRAM, "crd"], &definitions), Ok(definitions.clone()), "{architecture}");
         for shell in ["/bin/sh", "/bin/bash", "/bin/busybox", "sh"] {
-            assert!(container.output(&[shell, "-c", "exit 0"]).is_err(), "{architecture} has {shell}");
+            assert!(container.output(&[shell, "-c", "exit 0"], "").is_err(), "{architecture} has {shell}");
         }
     }
 }
@@ -100,7 +101,7 @@ fn whoever_runs_in_it_is_nobody_and_can_write_nowhere() {
     for architecture in ARCHITECTURES {
         let mut container = Container::of(architecture);
         container.mount(&container::probe(architecture), "/probe");
-        let told = container.output(&["/probe"]).unwrap();
+        let told = container.output(&["/probe"], "done\n").unwrap();
         let told: Vec<&str> = told.lines().collect();
         assert_eq!(told[0], format!("user {NOBODY} {NOBODY}"));
         assert!(told.contains(&"seen /etc/ssl/certs"), "{told:?}");

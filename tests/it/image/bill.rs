@@ -26,12 +26,22 @@ pub(super) fn locked() -> BTreeMap<String, String> {
     locked.collect()
 }
 
-/// What of them cargo links into the program, or runs to build it.
+/// What of them cargo links into the program; what runs only to build it is left out.
 pub(super) fn linked(architecture: &str) -> BTreeSet<String> {
     let target = format!("{}-unknown-linux-musl", machine(architecture));
     let mut tree = Command::new(env!("CARGO"));
     tree.current_dir(env!("CARGO_MANIFEST_DIR"));
-    tree.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--target", &target]);
+    tree.args([
+        "tree",
+        "--locked",
+        "--offline",
+        "--edges",
+        "normal,no-proc-macro",
+        "--prefix",
+        "none",
+        "--target",
+        &target,
+    ]);
     tree.args(["--package", "sqlserver-backup-operator"]);
     let listing = run(&mut tree).unwrap();
     let names = listing.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "));

@@ -139,10 +139,18 @@ impl Container {
         store().into_iter().chain(run).chain(self.options.clone()).chain(end).chain(command).collect()
     }
 
-    /// What `command` says in the container.
-    pub(super) fn output(&self, command: &[&str]) -> Result<String, String> {
+    /// What `command` says in the container, which ends with `end`. What a program says that ends at once, buildah loses
+    /// now and then, or its end: then it is asked again.
+    pub(super) fn output(&self, command: &[&str], end: &str) -> Result<String, String> {
         let words = self.words(command);
-        run(Command::new(&words[0]).args(&words[1..]))
+        let mut said = String::new();
+        for _ in 0..5 {
+            said = run(Command::new(&words[0]).args(&words[1..]))?;
+            if said.ends_with(end) {
+                return Ok(said);
+            }
+        }
+        Err(format!("{command:?} says {said:?} and not, at the end, {end:?}"))
     }
 }
 
