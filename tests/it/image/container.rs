@@ -176,7 +176,7 @@ fn buildah() -> Command {
 
 /// What buildah itself wants to know.
 pub(super) fn environment() -> Environment {
-    ["HOME", "XDG_RUNTIME_DIR"].into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?))).collect()
+    std::env::home_dir().map(|home| ("HOME", home.display().to_string())).into_iter().collect()
 }
 
 /// The probe, compiled for `architecture` by what compiled the program.
