@@ -83,7 +83,10 @@ compile() {
         name="${triple//-/_}"
         # A distribution's compiler may add calls of glibc that musl does not have.
         export "CC_$name=$(compiler "$architecture")" "CFLAGS_$name=-U_FORTIFY_SOURCE"
-        export "CARGO_TARGET_${name^^}_LINKER=$(compiler "$architecture")"
+        # musl-gcc is no linker for this: it would ask for a dynamic loader that the image does not have.
+        if [[ ${machine[$architecture]} != "$own" ]]; then
+            export "CARGO_TARGET_${name^^}_LINKER=$(compiler "$architecture")"
+        fi
     done
     # Where this tree and the sources of the libraries lie is no part of what is built.
     export RUSTFLAGS="--remap-path-prefix=$PWD=/src --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
