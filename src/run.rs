@@ -19,6 +19,7 @@ use kube::{Api, Client};
 use secrecy::ExposeSecret;
 
 use crate::api::{StoredBackup, conversion};
+use crate::controller::census::census;
 use crate::controller::cloud::Cloud;
 use crate::controller::cluster::{self, Cluster};
 use crate::controller::context::Context;
@@ -28,6 +29,7 @@ use crate::controller::reconcile::{reconcile, retry};
 use crate::controller::turns::{Orders, Watched};
 use crate::core::backup::Limits;
 use crate::runtime::admin::{Admin, Liveness, Pending, Readiness, Sources};
+use crate::runtime::clock;
 use crate::runtime::config::{Fence, Namespaces, Polling, Proxy, Settings, StaticIdentity};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown::Shutdown;
@@ -63,6 +65,8 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let (watches, orders): (Vec<_>, Vec<_>) =
         watches(&settings.watch_namespaces).map(|scope| watch(scope, &client)).unzip();
     let ctx = Arc::new(context(settings, client, Orders::new(orders), metrics, shutdown)?);
+    let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
+    ctx.metrics.count_with(move || orders.listed().map(|objects| census(&objects, clock::now(), fence)));
     let work = watches.into_iter().map(|watch| {
         let pending = readiness.expect(format!("the first list of {}", watch.name));
         operate(watch, ctx.clone(), pending)
@@ -203,7 +207,7 @@ fn let_go(ctx: &Context, event: &Event<StoredBackup>) {
         Event::Apply(object) if object.metadata.deletion_timestamp.is_some() => ctx.orders.leaves(object),
         Event::Delete(object) => {
             if let Ok(subject) = conversion::subject(object) {
-                ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid));
+                ctx.memory.forget(&subject.uid);
             }
             ctx.orders.leaves(object);
         }
