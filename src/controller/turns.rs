@@ -35,7 +35,8 @@ impl Orders {
 
     /// Every object that is watched, once each watch has seen its first list.
     pub fn listed(&self) -> Option<Vec<Arc<StoredBackup>>> {
-        let is_listed = |watched: &Watched| watched.store.wait_until_ready().now_or_never().is_some_and(|it| it.is_ok());
+        let is_listed =
+            |watched: &Watched| watched.store.wait_until_ready().now_or_never().is_some_and(|it| it.is_ok());
         let all = || self.0.iter().flat_map(|watched| watched.store.state()).collect();
         self.0.iter().all(is_listed).then(all)
     }

@@ -79,16 +79,7 @@ impl Metrics {
 
     /// Gives every figure its name. Destructured, so that a figure without a name is a warning.
     fn register(&mut self, version: &'static str) {
-        let Self {
-            registry,
-            calls,
-            call_seconds,
-            passes,
-            counted,
-            status_writes,
-            duplicates,
-            undecodable,
-        } = self;
+        let Self { registry, calls, call_seconds, passes, counted, status_writes, duplicates, undecodable } = self;
         let build = Info::new(vec![("version", version)]);
         registry.register("build", "The program that speaks here", build);
         registry.register("cloud_calls", "Calls to the cloud, by action and answered code", calls.clone());
@@ -213,7 +204,10 @@ mod tests {
         let metrics = Metrics::new("1.2.3");
         metrics.count_with(|| Some(census()));
         let lines = lines(&metrics);
-        assert!(lines.iter().any(|line| line.starts_with("# TYPE sqlserver_backup_operator_oldest_doubt")), "{lines:#?}");
+        assert!(
+            lines.iter().any(|line| line.starts_with("# TYPE sqlserver_backup_operator_oldest_doubt")),
+            "{lines:#?}"
+        );
         assert!(!lines.iter().any(|line| line.starts_with("sqlserver_backup_operator_oldest_doubt")), "{lines:#?}");
     }
 

@@ -94,7 +94,9 @@ fn by_reason<'a>(
     figure: impl Fn(&'a Namespace) -> &'a BTreeMap<&'static str, i64>,
 ) -> Result<(), fmt::Error> {
     let series = census.iter().flat_map(|(namespace, it)| {
-        figure(it).iter().map(move |(reason, count)| (vec![("namespace", namespace.as_str()), ("reason", *reason)], *count))
+        figure(it)
+            .iter()
+            .map(move |(reason, count)| (vec![("namespace", namespace.as_str()), ("reason", *reason)], *count))
     });
     family(encoder, name, help, None, series)
 }
