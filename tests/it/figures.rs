@@ -101,9 +101,11 @@ fn each_alert_has_its_section_in_the_runbook() {
             assert_eq!(section.matches(question).count(), 1, "{question} in {section}");
         }
     }
+    let table = read("docs/operations.md");
     for alert in &alerts {
-        let name = text(alert, "alert");
-        assert!(["critical", "warning"].contains(&text(&alert["labels"], "severity")), "{name}");
+        let (name, severity) = (text(alert, "alert"), text(&alert["labels"], "severity"));
+        assert!(table.contains(&format!("\n| `{name}` | {severity} | ")), "{name} has no row in docs/operations.md");
+        assert!(["critical", "warning"].contains(&severity), "{name}");
         let annotations = &alert["annotations"];
         assert!(!text(annotations, "summary").is_empty() && !text(annotations, "description").is_empty(), "{name}");
         assert_eq!(text(annotations, "runbook_url"), format!("{RUNBOOK_URL}{}", name.to_lowercase()));
