@@ -10,7 +10,7 @@
 //!   nothing of how often backups are meant to be made.
 //!
 //! It is asked at every scrape, on the thread that does the work: it reads, copies no text but one for each namespace,
-//! and passes twice over the objects. 10 000 of them cost a few milliseconds.
+//! and passes twice over the objects. 10 000 of them cost less than 20 ms.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
