@@ -46,7 +46,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 /// The alerts, in the order of their file.
 fn alerts() -> Vec<Value> {
     let rules = yaml(&format!("{FILES}/alerts.yaml"));
-    let alerts: Vec<Value> = rules["groups"].as_array().unwrap().iter().flat_map(|group| rules_of(group)).collect();
+    let alerts: Vec<Value> = rules["groups"].as_array().unwrap().iter().flat_map(rules_of).collect();
     assert!(alerts.len() > 6, "the alerts were not found");
     alerts
 }

@@ -96,18 +96,18 @@ fn row(reason: &str, word: &Word) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_table_is_what_the_tools_say_of_each_reason() {
-    let held = held().await;
-    let objects: Vec<Value> = held.iter().map(|(_, object)| object.clone()).collect();
+    let orders = held().await;
+    let objects: Vec<Value> = orders.iter().map(|(_, object)| object.clone()).collect();
     let words = ask(&objects);
-    for ((reason, _), word) in held.iter().zip(&words) {
+    for ((reason, _), word) in orders.iter().zip(&words) {
         let looked_at = *reason != Reason::Pending;
         assert_eq!(word.says.starts_with(&format!("{}: ", reason.as_str())), looked_at, "{word:?}");
     }
-    let rows = held.iter().zip(&words).map(|((reason, _), word)| row(reason.as_str(), word));
+    let rows = orders.iter().zip(&words).map(|((reason, _), word)| row(reason.as_str(), word));
     let head = ["| reason | kstatus | Argo CD | a deployment that waits |", "|---|---|---|---|"].map(str::to_owned);
     compare("docs/gitops.md", "gitops", head.into_iter().chain(rows));
 
-    let completed = held.iter().find(|(reason, _)| *reason == Reason::Completed).unwrap().1.clone();
+    let completed = orders.iter().find(|(reason, _)| *reason == Reason::Completed).unwrap().1.clone();
     let (mut changed, mut deleting, mut bare) = (completed.clone(), completed.clone(), completed);
     changed["metadata"]["generation"] = json!(2);
     deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
