@@ -3,14 +3,16 @@
 //! It ends when the drain has ended, or when a vital part fails; in both cases every order is as durable as it was, and
 //! the next start goes on from there (I7).
 
+use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use futures::channel::mpsc::{self, UnboundedReceiver};
-use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
-use kube::runtime::controller::{Config as Concurrency, applier, trigger_self};
+use futures::channel::oneshot;
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future, stream};
+use kube::runtime::controller::{Config as Concurrency, applier};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -30,7 +32,8 @@ use crate::controller::turns::{Orders, Watched};
 use crate::core::backup::Limits;
 use crate::runtime::admin::{Admin, Liveness, Pending, Readiness, Sources};
 use crate::runtime::clock;
-use crate::runtime::config::{Fence, Namespaces, Polling, Proxy, Settings, StaticIdentity};
+use crate::runtime::config::{Candidacy, Fence, Namespaces, Polling, Proxy, Settings, StaticIdentity};
+use crate::runtime::lease::{Keeper, Lead};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown::Shutdown;
 use crate::tencent::budget::Budget;
@@ -49,6 +52,9 @@ const WATCH_SECONDS: u32 = 40;
 /// Passes that are made at once; most of their time goes into waiting for the cloud.
 const PASSES: u16 = 128;
 
+/// How long a drain may hold the lease: a call that takes longer is finished without it, which is safe (I2).
+const HAND_OVER: Duration = Duration::from_secs(2);
+
 /// Runs until `shutdown` drains.
 ///
 /// # Errors
@@ -64,18 +70,44 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
 
     let (watches, orders): (Vec<_>, Vec<_>) =
         watches(&settings.watch_namespaces).map(|scope| watch(scope, &client)).unzip();
-    let ctx = Arc::new(context(settings, client, Orders::new(orders), metrics, shutdown)?);
+    let (ctx, keeper) = context(settings, client, Orders::new(orders), metrics, shutdown)?;
+    let ctx = Arc::new(ctx);
     let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
     ctx.metrics.count_with(move || orders.listed().map(|objects| census(&objects, clock::now(), fence)));
     let work = watches.into_iter().map(|watch| {
         let pending = readiness.expect(format!("the first list of {}", watch.name));
         operate(watch, ctx.clone(), pending)
     });
-    let work = future::join_all(work);
+    let (done, is_done) = oneshot::channel::<()>();
+    let work = async move {
+        future::join_all(work).await;
+        drop(done);
+    };
+    let hold = hold(keeper, is_done, &ctx.shutdown);
     tokio::select! {
         never = admin.serve(sources) => match never {},
         () = turn(&liveness, &ctx) => Ok(()),
-        _ = work => if ctx.shutdown.is_draining() { Ok(()) } else { Err(anyhow!("the watches ended by themselves")) },
+        () = ctx.lead.announce(&ctx.metrics) => Ok(()),
+        _ = future::join(work, hold) => {
+            if ctx.shutdown.is_draining() { Ok(()) } else { Err(anyhow!("the watches ended by themselves")) }
+        }
+    }
+}
+
+/// Keeps the lease until the work is done, and a drain does not keep a successor waiting for longer than [`HAND_OVER`].
+async fn hold(keeper: Option<Keeper>, is_done: oneshot::Receiver<()>, shutdown: &Shutdown) {
+    let late = async {
+        shutdown.draining().await;
+        tokio::time::sleep(HAND_OVER).await;
+    };
+    let end = async {
+        tokio::select! {
+            _ = is_done => {}
+            () = late => {}
+        }
+    };
+    if let Some(keeper) = keeper {
+        keeper.hold(end).await;
     }
 }
 
@@ -86,7 +118,7 @@ fn context(
     orders: Orders,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
-) -> anyhow::Result<Context> {
+) -> anyhow::Result<(Context, Option<Keeper>)> {
     // Destructured, so that a setting without an effect is a warning.
     let Settings {
         tencent_endpoint,
@@ -102,6 +134,7 @@ fn context(
         admin_address: _,
         log: _,
         holder,
+        candidacy,
     } = settings;
     let endpoint = Endpoint::parse(&tencent_endpoint).context("--tencent-endpoint")?;
     let cloud = CloudClient::new(&ClientSettings {
@@ -112,7 +145,16 @@ fn context(
     })?;
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let holder = format!("{holder}/{:016x}", RandomState::new().hash_one(()));
-    Ok(Context {
+    let (lead, keeper) = match candidacy {
+        None => (Lead::always(), None),
+        Some(Candidacy { namespace, name, pod }) => {
+            // A pod's name is its own; a host may run two of this program.
+            let identity = pod.unwrap_or_else(|| holder.clone());
+            let (lead, keeper) = Lead::candidate(client.clone(), &namespace, &name, identity);
+            (lead, Some(keeper))
+        }
+    };
+    let ctx = Context {
         cluster: Cluster::new(client, &holder),
         cloud: Cloud::new(cloud, Budget::new(api_share), metrics.clone()),
         credentials: Credentials::new(identity.map(own).transpose()?, shared_identity_namespaces),
@@ -127,8 +169,10 @@ fn context(
             poll_max: seconds(max),
         },
         shutdown,
+        lead,
         holder,
-    })
+    };
+    Ok((ctx, keeper))
 }
 
 fn own(identity: StaticIdentity) -> anyhow::Result<Credential> {
@@ -168,36 +212,95 @@ fn watch(namespace: Option<String>, client: &Client) -> (Watch, Watched) {
     (watch, watched)
 }
 
-/// Makes passes until the drain begins, and then ends with the passes that are under way.
+/// Watches until the drain begins, and makes passes in every term in which this process leads.
 async fn operate(watch: Watch, ctx: Arc<Context>, pending: Pending) {
     let Watch { name, api, store, writer, woken } = watch;
-    let (forget, shutdown, ready) = (ctx.clone(), ctx.shutdown.clone(), store.clone());
-    let objects = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
+    let (forget, listed, shutdown) = (ctx.clone(), store.clone(), ctx.shutdown.clone());
+    let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
         // Most of a watch cache would be managed fields, which nothing here reads.
         .modify(|object| object.metadata.managed_fields = None)
         .inspect_ok(move |event| let_go(&forget, event))
         .default_backoff()
         .reflect(writer)
-        .applied_objects()
         .inspect_err(move |error| tracing::warn!(watch = name, %error, "the watch is interrupted and tried again"));
-    let requests = stream::select(trigger_self(objects, ()), woken.map(ReconcileRequest::from).map(Ok));
-    let until_drained = requests.take_until({
-        let shutdown = shutdown.clone();
-        Box::pin(async move { shutdown.draining().await })
-    });
-    let pass = |object, ctx| reconcile(object, ctx).boxed();
-    let passes = applier(pass, retry, ctx, store, until_drained, Concurrency::default().concurrency(PASSES));
+    let changed = events.flat_map(|event| stream::iter(event.map(|event| due(&event, &listed)).unwrap_or_default()));
+    let mut triggers = Box::pin(stream::select(changed, woken));
+    let terms = async {
+        while stand_by(&mut triggers, &store, &ctx).await {
+            term(&mut triggers, &store, &ctx).await;
+        }
+    };
     let first_list = async {
-        // Without a first list no pass ever began, and the runtime would wait for it for ever.
+        // Without a first list no term ever begins, nor does the watch end before it.
         tokio::select! {
-            ready = ready.wait_until_ready() => if ready.is_ok() { pending.listed() },
+            ready = store.wait_until_ready() => if ready.is_ok() { pending.listed() },
             () = shutdown.draining() => return,
         }
         future::pending::<()>().await;
     };
     tokio::select! {
-        () = passes.for_each(|_| future::ready(())) => {}
+        () = terms => {}
         () = first_list => {}
+    }
+}
+
+/// Which orders an event of the watch asks a pass for. A list is complete, and in the cache, only at its end.
+fn due(event: &Event<StoredBackup>, store: &Store<StoredBackup>) -> Vec<ObjectRef<StoredBackup>> {
+    match event {
+        Event::Apply(object) => vec![ObjectRef::from_obj(object)],
+        Event::InitDone => all(store),
+        Event::Init | Event::InitApply(_) | Event::Delete(_) => vec![],
+    }
+}
+
+fn all(store: &Store<StoredBackup>) -> Vec<ObjectRef<StoredBackup>> {
+    store.state().iter().map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+}
+
+/// Keeps the cache warm until a term may begin: `false` if the drain began, or the watch ended, before.
+async fn stand_by(
+    triggers: &mut (impl Stream<Item = ObjectRef<StoredBackup>> + Unpin),
+    store: &Store<StoredBackup>,
+    ctx: &Context,
+) -> bool {
+    let may_begin = async {
+        // An error says that the writer is gone, and then the triggers end as well.
+        drop(store.wait_until_ready().await);
+        ctx.lead.leading().await;
+    };
+    tokio::select! {
+        biased;
+        () = ctx.shutdown.draining() => false,
+        () = may_begin => true,
+        () = triggers.for_each(|_| future::ready(())) => false,
+    }
+}
+
+/// Makes passes until the lease is lost or the drain begins, and then ends with the passes that are under way.
+///
+/// It begins with a pass over every order, for nobody knows which ones the leader before has seen. What the watch tells
+/// from here on comes through `triggers`, and between the two nothing is awaited: no change is missed.
+async fn term(
+    triggers: &mut (impl Stream<Item = ObjectRef<StoredBackup>> + Unpin),
+    store: &Store<StoredBackup>,
+    ctx: &Arc<Context>,
+) {
+    let requests = stream::iter(all(store)).chain(triggers).map(ReconcileRequest::from).map(Ok::<_, Infallible>);
+    let end = async {
+        tokio::select! {
+            () = ctx.lead.lost() => {}
+            () = ctx.shutdown.draining() => {}
+        }
+    };
+    let pass = |object, ctx| reconcile(object, ctx).boxed();
+    let concurrency = Concurrency::default().concurrency(PASSES);
+    applier(pass, retry, ctx.clone(), store.clone(), requests.take_until(Box::pin(end)), concurrency)
+        .for_each(|_| future::ready(()))
+        .await;
+    if !ctx.shutdown.is_draining() {
+        // What this process remembers is older than what the next leader knows.
+        let uids = store.state().into_iter().filter_map(|object| conversion::subject(&object).ok());
+        uids.for_each(|subject| ctx.memory.forget(&subject.uid));
     }
 }
 

@@ -18,7 +18,8 @@ TRY THE OPERATOR AGAINST IT
     kubectl apply -f crds/
     export TENCENTCLOUD_SECRET_ID=AKIDSIMULATEDPLAYGROUND0000000000000
     export TENCENTCLOUD_SECRET_KEY=SimulatedSecretKeyNotReal0000000
-    cargo run -- run --tencent-endpoint http://127.0.0.1:7180 --shared-identity-namespaces default
+    cargo run -- run --tencent-endpoint http://127.0.0.1:7180 --shared-identity-namespaces default \\
+      --leader-elect false
 
   In a third:
 

@@ -38,7 +38,9 @@ async fn submit(mut view: View, backup_name: &str, attempt: i64, time: Timestamp
     let (Ok(order), Some(access)) = (&view.order, &view.access) else { return (view, Outcome::NotDurable) };
     // A look that took longer than a signature is good for has seen too little to send on.
     let age = clock::now().duration_since(time);
-    if ctx.shutdown.is_draining() || age.as_secs() >= ctx.limits.signature_validity {
+    // After this the lease is not asked again: once the intent is durable, not to send would leave a doubt of eleven
+    // minutes, and what may be sent how late is the signature's business (I2).
+    if ctx.shutdown.is_draining() || !ctx.lead.leads() || age.as_secs() >= ctx.limits.signature_validity {
         return (view, Outcome::NotDurable);
     }
     let signed = match ctx.cloud.sign(access, order, backup_name, time) {

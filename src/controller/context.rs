@@ -8,6 +8,7 @@ use super::credentials::Credentials;
 use super::memory::Memory;
 use super::turns::Orders;
 use crate::core::backup::Limits;
+use crate::runtime::lease::Lead;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown::Shutdown;
 
@@ -29,6 +30,8 @@ pub struct Context {
     pub limits: Limits,
     /// Whether the program is about to end.
     pub shutdown: Shutdown,
+    /// Whether this process is the one that works.
+    pub lead: Lead,
     /// Who writes intents: this process and no other.
     pub holder: String,
 }

@@ -33,7 +33,14 @@ async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Action, Error>
         // The watch is about to bring what this process wrote itself, with a pass of its own.
         return Ok(Action::requeue(CATCH_UP));
     }
-    let view = look(object, ctx).await?;
+    // Reads only, so it may stop anywhere: whoever leads next makes this pass from the beginning, and need not wait for
+    // what a slow cloud has to say.
+    let view = tokio::select! {
+        biased;
+        () = ctx.shutdown.draining() => None,
+        view = ctx.lead.while_leading(look(object, ctx)) => view,
+    };
+    let Some(view) = view.transpose()? else { return Ok(Action::await_change()) };
     let step = decide(view.order.as_ref(), &view.seen, &ctx.limits);
     tracing::debug!(seen = ?view.seen, ?step, "decided");
     let (view, outcome) = act(view, &step, ctx).await;

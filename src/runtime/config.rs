@@ -14,6 +14,7 @@
 //! Its messages have several lines, name no environment variable, and cannot compare two flags.
 
 mod checks;
+mod election;
 mod flags;
 mod identity;
 mod network;
@@ -25,6 +26,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use election::Candidacy;
 pub use flags::{Flags, blank_is_unset};
 pub use identity::StaticIdentity;
 pub use network::Proxy;
@@ -65,6 +67,8 @@ pub struct Settings {
     pub log: Log,
     /// Who this process is: the name of its pod, else of its host. Not unique by itself.
     pub holder: String,
+    /// How it runs for the lease; none: it works beside whoever else does.
+    pub candidacy: Option<Candidacy>,
 }
 
 /// A choice of namespaces.
@@ -146,6 +150,9 @@ impl Flags {
             poll_min_seconds,
             poll_max_seconds,
             drain_seconds,
+            leader_elect,
+            lease_namespace,
+            lease_name,
             admin_address,
             log_format,
             log_filter,
@@ -168,6 +175,7 @@ impl Flags {
             admin_address: checks::address(&admin_address)?,
             log: checks::log(&log_format, log_filter)?,
             holder: identity::holder(environment),
+            candidacy: election::read(&leader_elect, lease_namespace, lease_name, environment)?,
             tencent_endpoint,
         })
     }

@@ -19,6 +19,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -58,6 +59,7 @@ pub struct Metrics {
     status_writes: Counter,
     duplicates: Counter,
     undecodable: Counter,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -72,6 +74,7 @@ impl Metrics {
             status_writes: Counter::default(),
             duplicates: Counter::default(),
             undecodable: Counter::default(),
+            leader: Gauge::default(),
         };
         metrics.register(version);
         metrics
@@ -79,7 +82,8 @@ impl Metrics {
 
     /// Gives every figure its name. Destructured, so that a figure without a name is a warning.
     fn register(&mut self, version: &'static str) {
-        let Self { registry, calls, call_seconds, passes, counted, status_writes, duplicates, undecodable } = self;
+        let Self { registry, calls, call_seconds, passes, counted, status_writes, duplicates, undecodable, leader } =
+            self;
         let build = Info::new(vec![("version", version)]);
         registry.register("build", "The program that speaks here", build);
         registry.register("cloud_calls", "Calls to the cloud, by action and answered code", calls.clone());
@@ -91,6 +95,7 @@ impl Metrics {
         registry.register("duplicate_backups", help, duplicates.clone());
         let help = "Times an object was met whose spec or status cannot be read";
         registry.register("undecodable_objects", help, undecodable.clone());
+        registry.register("leader", "Whether this process works (1) or stands by (0)", leader.clone());
         registry.register_collector(Box::new(counted.clone()));
     }
 
@@ -125,6 +130,11 @@ impl Metrics {
     /// An object was met whose spec or status cannot be read.
     pub fn undecodable_met(&self) {
         self.undecodable.inc();
+    }
+
+    /// Whether this process leads. Without an election it does.
+    pub fn set_leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// All figures as `OpenMetrics` text, see [`CONTENT_TYPE`].
@@ -175,6 +185,7 @@ mod tests {
         metrics.status_written();
         metrics.duplicate_seen();
         metrics.undecodable_met();
+        metrics.set_leader(true);
         let lines = lines(&metrics);
         for expected in [
             r#"sqlserver_backup_operator_cloud_calls_total{action="CreateBackup",code="OK"} 1"#,
@@ -192,6 +203,7 @@ mod tests {
             "sqlserver_backup_operator_status_writes_total 1",
             "sqlserver_backup_operator_duplicate_backups_total 1",
             "sqlserver_backup_operator_undecodable_objects_total 1",
+            "sqlserver_backup_operator_leader 1",
             r#"sqlserver_backup_operator_build_info{version="1.2.3"} 1"#,
         ] {
             assert!(lines.iter().any(|line| line == expected), "missing: {expected}\nin: {lines:#?}");

@@ -37,6 +37,8 @@ const LAYERS: [Layer; 5] = [
             "hyper",
             "hyper_util",
             "jiff",
+            "k8s_openapi",
+            "kube",
             "prometheus_client",
             "rustix",
             "rustls",

@@ -21,6 +21,7 @@ mod figures;
 mod gitops;
 mod golden;
 mod layers;
+mod leader;
 mod manifests;
 mod mutants;
 mod operator;

@@ -17,32 +17,43 @@ fn deploy() -> &'static cluster::Cluster {
     cluster
 }
 
-/// What the API server grants to an account of the operator's namespace in another one, as "verbs groups resources".
-fn granted_to(cluster: &cluster::Cluster, account: &str) -> BTreeSet<String> {
+/// What the API server grants to an account of the operator's namespace in `namespace`, as "verbs groups resources names".
+fn granted_to(cluster: &cluster::Cluster, account: &str, namespace: &str) -> BTreeSet<String> {
     let review = serde_json::json!({
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": { "namespace": "default" },
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": { "namespace": namespace },
     });
     let account = format!("--as=system:serviceaccount:{NAME}:{account}");
     let ask = ["create", "--validate=false", "--filename", "-", "--output", "json", &account];
     let answer = cluster.kubectl_reading(&ask, &review.to_string()).unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let rules = answer["status"]["resourceRules"].as_array().unwrap().iter();
-    rules.map(|rule| format!("{} {} {}", rule["verbs"], rule["apiGroups"], rule["resources"])).collect()
+    let names = |rule: &Value| rule.get("resourceNames").map(|names| format!(" {names}")).unwrap_or_default();
+    rules.map(|rule| format!("{} {} {}{}", rule["verbs"], rule["apiGroups"], rule["resources"], names(rule))).collect()
+}
+
+/// What the manifest grants to its account in `namespace`, beyond what anybody may, as asking for its own rights.
+fn granted(cluster: &cluster::Cluster, namespace: &str) -> Vec<String> {
+    let anybody = granted_to(cluster, "anybody", namespace);
+    granted_to(cluster, NAME, namespace).difference(&anybody).cloned().collect()
 }
 
 #[test]
 fn the_account_may_do_what_the_program_does_and_nothing_else() {
     let cluster = deploy();
-    // What every account may do, as asking for its own rights, is not the manifest's doing.
-    let anybody = granted_to(cluster, "anybody");
-    let granted: Vec<String> = granted_to(cluster, NAME).difference(&anybody).cloned().collect();
-    let expected = [
+    let everywhere = [
         r#"["create","patch"] ["events.k8s.io"] ["events"]"#,
         r#"["get","list","watch"] ["tencentdb.dev"] ["sqlserverbackups"]"#,
         r#"["get"] [""] ["secrets"]"#,
         r#"["patch"] ["tencentdb.dev"] ["sqlserverbackups/status"]"#,
     ];
-    assert_eq!(granted, expected);
+    assert_eq!(granted(cluster, "default"), everywhere);
+    let mut at_home = everywhere.to_vec();
+    at_home.extend([
+        r#"["create"] ["coordination.k8s.io"] ["leases"]"#,
+        r#"["get","watch","update"] ["coordination.k8s.io"] ["leases"] ["sqlserver-backup-operator"]"#,
+    ]);
+    at_home.sort_unstable();
+    assert_eq!(granted(cluster, NAME), at_home);
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl Operator {
         std::fs::write(&kubeconfig, config.to_string()).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_sqlserver-backup-operator"))
             .args(["run", "--admin-address=127.0.0.1:0", "--tencent-endpoint=http://127.0.0.1:1"])
+            .args(["--lease-namespace=default"])
             .arg(format!("--drain-seconds={drain_seconds}"))
             .env_clear()
             .env("KUBECONFIG", &kubeconfig)

@@ -1,5 +1,5 @@
 //! Who the operator is in the tests: a service account with exactly the rules of `deploy/manifest.yaml`, bound in one
-//! namespace, and a kubeconfig with its token.
+//! namespace, which is also where its lease is, and a kubeconfig with its token.
 //!
 //! The rules are read from the manifest itself, so that a right that is missing there fails here, and one that is given
 //! here is given there.
@@ -8,10 +8,11 @@ use std::path::Path;
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{ClusterRole, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use kube::api::{Api, ApiResource, PostParams};
 use kube::{Client, Resource, ResourceExt};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlserver_backup_operator::api::SqlServerBackup;
 
@@ -42,16 +43,20 @@ async fn service_account(client: &Client, namespace: &str) -> String {
     };
     // Both may be there from an earlier call.
     drop(accounts.create(&create, &account).await);
-    let roles: Api<ClusterRole> = Api::all(client.clone());
-    let role = deployed_role();
-    drop(roles.create(&create, &role).await);
-    let binding = json!({
-        "metadata": { "name": name },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role.name_any() },
-        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
-    });
+    let everywhere: ClusterRole = deployed("ClusterRole");
+    drop(Api::all(client.clone()).create(&create, &everywhere).await);
+    let mut at_home: Role = deployed("Role");
+    at_home.metadata.namespace = Some(namespace.to_owned());
+    drop(Api::namespaced(client.clone(), namespace).create(&create, &at_home).await);
     let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
-    drop(bindings.create(&create, &serde_json::from_value(binding).unwrap()).await);
+    for (kind, role) in [("ClusterRole", everywhere.name_any()), ("Role", at_home.name_any())] {
+        let binding = json!({
+            "metadata": { "name": format!("{name}-{}", kind.to_lowercase()) },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role },
+            "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
+        });
+        drop(bindings.create(&create, &serde_json::from_value(binding).unwrap()).await);
+    }
     let wish = TokenRequest {
         spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..<_>::default() },
         ..<_>::default()
@@ -59,11 +64,11 @@ async fn service_account(client: &Client, namespace: &str) -> String {
     accounts.create_token_request(name, &create, &wish).await.unwrap().status.unwrap().token
 }
 
-/// The rules as they are deployed.
-fn deployed_role() -> ClusterRole {
+/// The rules of `kind` as they are deployed.
+fn deployed<Rules: DeserializeOwned>(kind: &str) -> Rules {
     let manifest = include_str!("../../deploy/manifest.yaml");
     let parts = serde_yaml::Deserializer::from_str(manifest).map(|part| Value::deserialize(part).unwrap());
-    let role = parts.into_iter().find(|part| part["kind"] == "ClusterRole").unwrap();
+    let role = parts.into_iter().find(|part| part["kind"] == kind).unwrap();
     serde_json::from_value(role).unwrap()
 }
 

@@ -50,7 +50,7 @@ fn assert_refused(case: &str, output: &Output, fragments: &[&str]) {
 }
 
 /// Flag, environment name, a wrong value, and what the sentence must say beside both names.
-const WRONG: [(&str, &str, &str, &str); 21] = [
+const WRONG: [(&str, &str, &str, &str); 24] = [
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://sqlserver.tencentcloudapi.com/v1", "path"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "http://sqlserver.tencentcloudapi.com", "https"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://user:secret-of-the-tests@host", "user"),
@@ -66,6 +66,9 @@ const WRONG: [(&str, &str, &str, &str); 21] = [
     ("--poll-max-seconds", "POLL_MAX_SECONDS", "0", "from 1 to"),
     ("--poll-min-seconds", "POLL_MIN_SECONDS", "90", "--poll-max-seconds (POLL_MAX_SECONDS)"),
     ("--drain-seconds", "DRAIN_SECONDS", "20s", "whole number"),
+    ("--leader-elect", "LEADER_ELECT", "yes", "true or false"),
+    ("--lease-namespace", "POD_NAMESPACE", "Tools", "name of a namespace"),
+    ("--lease-name", "LEASE_NAME", "our lease", "name of an object"),
     ("--admin-address", "ADMIN_ADDRESS", ":8080", "IP address and a port"),
     ("--log-format", "LOG_FORMAT", "yaml", "json or text"),
     ("--log-filter", "RUST_LOG", "verbose", "info"),
@@ -125,8 +128,11 @@ fn what_is_right_passes_the_check() {
         ("DRAIN_SECONDS", ""),
         ("EXTRA_CA_FILE", authority.to_str().unwrap()),
         ("HTTPS_PROXY", "http://user:secret-of-the-tests@127.0.0.1:1"),
+        ("LEADER_ELECT", "true"),
+        ("LEASE_NAME", "ours.v1"),
         ("LISTING_LAG_SECONDS", "0"),
         ("LOG_FORMAT", "text"),
+        ("POD_NAMESPACE", "tools"),
         ("POLL_MAX_SECONDS", "1"),
         ("POLL_MIN_SECONDS", "1"),
         ("RUST_LOG", "trace"),
@@ -141,6 +147,12 @@ fn what_is_right_passes_the_check() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("--admin-address (ADMIN_ADDRESS) {address} is in use")), "{said}");
     assert!(!said.contains(HIDDEN), "{said}");
+}
+
+#[test]
+fn a_candidate_without_a_namespace_is_told_what_to_set() {
+    let named = ["--lease-namespace (POD_NAMESPACE)", "--leader-elect (LEADER_ELECT)"];
+    assert_refused("no pod", &run(&[], &[("POD_NAMESPACE", "")]), &named);
 }
 
 #[test]

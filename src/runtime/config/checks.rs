@@ -107,7 +107,7 @@ fn names(setting: Setting, text: &str, cure: &str) -> Result<Namespaces, Wrong> 
 }
 
 /// A DNS label as RFC 1123 has it, in lower case: what the API server accepts as the name of a namespace.
-fn is_namespace(name: &str) -> bool {
+pub(super) fn is_namespace(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     name.len() <= MAX_NAMESPACE
         && !name.is_empty()

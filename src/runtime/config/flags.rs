@@ -48,6 +48,9 @@ pub(super) const API_SHARE: Setting = Setting::new("api-share", "API_SHARE");
 pub(super) const POLL_MIN_SECONDS: Setting = Setting::new("poll-min-seconds", "POLL_MIN_SECONDS");
 pub(super) const POLL_MAX_SECONDS: Setting = Setting::new("poll-max-seconds", "POLL_MAX_SECONDS");
 pub(super) const DRAIN_SECONDS: Setting = Setting::new("drain-seconds", "DRAIN_SECONDS");
+pub(super) const LEADER_ELECT: Setting = Setting::new("leader-elect", "LEADER_ELECT");
+pub(super) const LEASE_NAMESPACE: Setting = Setting::new("lease-namespace", "POD_NAMESPACE");
+pub(super) const LEASE_NAME: Setting = Setting::new("lease-name", "LEASE_NAME");
 pub(super) const ADMIN_ADDRESS: Setting = Setting::new("admin-address", "ADMIN_ADDRESS");
 pub(super) const LOG_FORMAT: Setting = Setting::new("log-format", "LOG_FORMAT");
 pub(super) const LOG_FILTER: Setting = Setting::new("log-filter", "RUST_LOG");
@@ -65,6 +68,8 @@ pub(super) const LISTING_LAG_SECONDS: Setting = Setting::new("listing-lag-second
           Proxy on the way to the cloud, and the hosts reached without it; never used for loopback
   KUBECONFIG
           The cluster; without it, the one that this pod runs in
+  POD_NAME
+          Who this process is, in intents, events and the lease; without it, the host's name
 
 An environment variable that is empty counts as unset.")]
 pub struct Flags {
@@ -99,6 +104,18 @@ pub struct Flags {
     /// How long open work may take after SIGTERM
     #[arg(long, env, value_name = "SECONDS", default_value = "20")]
     pub(super) drain_seconds: String,
+
+    /// Whether only the one that holds the lease works, if several run: true or false
+    #[arg(long, env, value_name = "BOOL", default_value = "true")]
+    pub(super) leader_elect: String,
+
+    /// Namespace of the lease; without it, the pod's own
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub(super) lease_namespace: Option<String>,
+
+    /// Name of the lease
+    #[arg(long, env, value_name = "NAME", default_value = env!("CARGO_PKG_NAME"))]
+    pub(super) lease_name: String,
 
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, env, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]

@@ -44,11 +44,17 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Option<StaticIdentity
 /// What this process calls itself in what it writes: the name of its pod, else of its host. It is only ever shown and
 /// compared, so anything that is not text counts as unset.
 pub(super) fn holder(environment: Environment<'_>) -> String {
-    ["POD_NAME", "HOSTNAME"]
-        .into_iter()
-        .filter_map(|name| environment(name)?.into_string().ok())
-        .find(|name| !name.is_empty())
-        .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
+    let name = pod(environment).or_else(|| name(environment, "HOSTNAME"));
+    name.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
+}
+
+/// The name of this pod, if it was told.
+pub(super) fn pod(environment: Environment<'_>) -> Option<String> {
+    name(environment, "POD_NAME")
+}
+
+fn name(environment: Environment<'_>, variable: &str) -> Option<String> {
+    environment(variable)?.into_string().ok().filter(|name| !name.is_empty())
 }
 
 fn lonely(set: &str, missing: &str) -> Wrong {

@@ -14,7 +14,9 @@ fn check_with(arguments: &[&str], variables: &[(&str, &str)], loopback: bool) ->
     // Whatever the surroundings of the test set must not matter.
     let command = Flags::augment_args(Command::new("run").no_binary_name(true)).mut_args(|argument| argument.env(None));
     let matches = command.try_get_matches_from(arguments).expect("known flags");
-    let flags = Flags::from_arg_matches(&matches).expect("complete flags");
+    let mut flags = Flags::from_arg_matches(&matches).expect("complete flags");
+    // As in a pod, which knows its namespace.
+    flags.lease_namespace.get_or_insert_with(|| "own".to_owned());
     let variables: BTreeMap<String, OsString> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
     flags.check(&|name| variables.get(name).cloned(), |_| Ok(loopback))
@@ -56,6 +58,8 @@ fn nothing_typed_gives_the_documented_defaults() {
     assert_eq!(settings.fence.clock_skew, secs(300));
     assert_eq!(settings.fence.listing_lag, secs(60));
     assert_eq!(settings.drain, secs(20));
+    let candidacy = settings.candidacy.expect("the lease is run for");
+    assert_eq!((candidacy.namespace.as_str(), candidacy.name.as_str()), ("own", "sqlserver-backup-operator"));
     assert_eq!(settings.admin_address.to_string(), "0.0.0.0:8080");
     assert_eq!(settings.log, Log { format: LogFormat::Json, filter: "info".to_owned() });
 }
@@ -80,6 +84,9 @@ fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
         flags::POLL_MIN_SECONDS,
         flags::POLL_MAX_SECONDS,
         flags::DRAIN_SECONDS,
+        flags::LEADER_ELECT,
+        flags::LEASE_NAMESPACE,
+        flags::LEASE_NAME,
         flags::ADMIN_ADDRESS,
         flags::LOG_FORMAT,
         flags::LOG_FILTER,
@@ -94,7 +101,8 @@ fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
 fn the_endpoint_is_judged_by_the_function_that_was_given() {
     let flags = || {
         let command = Flags::augment_args(Command::new("run")).mut_args(|argument| argument.env(None));
-        Flags::from_arg_matches(&command.get_matches_from(["run", "--tencent-endpoint=x"])).expect("complete flags")
+        let arguments = ["run", "--tencent-endpoint=x", "--leader-elect=false"];
+        Flags::from_arg_matches(&command.get_matches_from(arguments)).expect("complete flags")
     };
     let wrong = flags().check(&|_| None, |given| Err(format!("{given} is no address, give one"))).expect_err("refused");
     assert_eq!(wrong.to_string(), "--tencent-endpoint (TENCENT_ENDPOINT): x is no address, give one");
@@ -237,4 +245,27 @@ fn an_empty_variable_is_unset() {
     };
     assert_ne!(a(&|_| Some(OsString::from("x"))), "default", "a variable that holds something is kept");
     assert_eq!(a(&|_| Some(OsString::new())), "default", "an empty one is dropped");
+}
+
+#[test]
+fn a_candidate_needs_a_namespace_and_knows_its_pod() {
+    let namespace = "--lease-namespace=tools";
+    let candidacy = |arguments: &[&str], variables: &[(&str, &str)]| {
+        check_with(arguments, variables, false).expect("accepted").candidacy
+    };
+    let expected = Candidacy { namespace: "tools".to_owned(), name: "sqlserver-backup-operator".to_owned(), pod: None };
+    assert_eq!(candidacy(&[namespace], &[("HOSTNAME", "host"), ("POD_NAME", "")]), Some(expected.clone()));
+    let expected = Candidacy { name: "a.b-c".to_owned(), pod: Some("pod-1".to_owned()), ..expected };
+    assert_eq!(candidacy(&[namespace, "--lease-name=a.b-c"], &[("POD_NAME", "pod-1")]), Some(expected));
+    assert_eq!(candidacy(&["--leader-elect=false", "--lease-name=-"], &[]), None, "then nothing else matters");
+
+    let unset = election::read("true", None, "l".to_owned(), &|_| None).expect_err("no pod");
+    let sentence = unset.to_string();
+    assert!(sentence.starts_with("--lease-namespace (POD_NAMESPACE): not set"), "{sentence}");
+    assert!(sentence.contains("--leader-elect (LEADER_ELECT)"), "{sentence}");
+    assert!(refused(&["--leader-elect=yes"]).contains("true or false"));
+    assert!(refused(&["--lease-namespace=Tools"]).contains("name of a namespace"));
+    for bad in ["", "A", "a..b", "-a"] {
+        assert!(refused(&[namespace, &format!("--lease-name={bad}")]).contains("name of an object"), "{bad}");
+    }
 }

@@ -74,6 +74,9 @@ impl Stage {
             // Settings and keys of whoever runs the demo must not get on the stage.
             "-i",
             &format!("KUBECONFIG={}", kubeconfig.display()),
+            // As in a pod. A container that is started again has the same name, so it need not wait for its own lease.
+            &format!("POD_NAMESPACE={ACCOUNT}"),
+            "POD_NAME=operator-0",
             &self.program.to_string_lossy(),
             "run",
             "--tencent-endpoint",
