@@ -7,7 +7,7 @@ CARGO ?= cargo
 CHECKS := format lint docs deny test image
 
 .DEFAULT_GOAL := help
-.PHONY: help build campaign check $(CHECKS) control-plane crds demo python-sdk sbom
+.PHONY: help build campaign chart-tools check $(CHECKS) control-plane crds demo gitops-tool python-sdk sbom
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ deny: ## Check origin, licences and choice of the dependencies
 	"$$(tools/cargo-deny.sh)" --locked check --hide-inclusion-graph bans licenses sources
 
 # Most tests wait for a clock and not for a core, so more of them run at once than there are cores.
-test: control-plane python-sdk ## Run every test, the comparison of generated files with committed ones among them
+test: control-plane chart-tools gitops-tool python-sdk ## Run every test, the comparison of generated files with committed ones among them
 	RUST_TEST_THREADS=8 $(CARGO) test --workspace --locked --no-fail-fast
 
 image: control-plane sbom ## Build the image for amd64 and arm64, and run the program in it
@@ -60,6 +60,12 @@ campaign: control-plane ## Play faults at every place of every story, about 20 m
 
 control-plane: ## Build etcd and the Kubernetes programs that tests and demo run, if they are missing
 	@tools/control-plane.sh >/dev/null
+
+chart-tools: ## Build helm, kubeconform and promtool for the tests that use them, if they are missing
+	@for tool in helm kubeconform promtool; do tools/chart-tool.sh $$tool >/dev/null || exit; done
+
+gitops-tool: ## Build the program that asks kstatus and Argo CD's Lua interpreter, if it is missing
+	@tools/gitops.sh >/dev/null
 
 python-sdk: ## Install the vendor's Python SDK for the test that uses it, if it is missing
 	@tools/python-sdk.sh >/dev/null

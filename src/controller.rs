@@ -5,9 +5,10 @@
 //!
 //! In reading order: [`reconcile`] (the pass), [`look`], [`act`], [`report`] (its stages), [`cloud`] and [`listing`] (the
 //! cloud in the core's words), [`cluster`] (the API server), [`credentials`] (Secrets), [`turns`] (who knocks at a busy
-//! instance), [`memory`] (what may be lost), [`error`].
+//! instance), [`memory`] (what may be lost), [`census`] (what the figures say of the orders), [`error`].
 
 pub mod act;
+pub mod census;
 pub mod cloud;
 pub mod cluster;
 pub mod context;

@@ -21,6 +21,7 @@ use kube::{Api, Client};
 use secrecy::ExposeSecret;
 
 use crate::api::{StoredBackup, conversion};
+use crate::controller::census::census;
 use crate::controller::cloud::Cloud;
 use crate::controller::cluster::{self, Cluster};
 use crate::controller::context::Context;
@@ -30,6 +31,7 @@ use crate::controller::reconcile::{reconcile, retry};
 use crate::controller::turns::{Orders, Watched};
 use crate::core::backup::Limits;
 use crate::runtime::admin::{Admin, Liveness, Pending, Readiness, Sources};
+use crate::runtime::clock;
 use crate::runtime::config::{Candidacy, Fence, Namespaces, Polling, Proxy, Settings, StaticIdentity};
 use crate::runtime::lease::{Keeper, Lead};
 use crate::runtime::metrics::Metrics;
@@ -70,6 +72,8 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         watches(&settings.watch_namespaces).map(|scope| watch(scope, &client)).unzip();
     let (ctx, keeper) = context(settings, client, Orders::new(orders), metrics, shutdown)?;
     let ctx = Arc::new(ctx);
+    let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
+    ctx.metrics.count_with(move || orders.listed().map(|objects| census(&objects, clock::now(), fence)));
     let work = watches.into_iter().map(|watch| {
         let pending = readiness.expect(format!("the first list of {}", watch.name));
         operate(watch, ctx.clone(), pending)
@@ -296,7 +300,7 @@ async fn term(
     if !ctx.shutdown.is_draining() {
         // What this process remembers is older than what the next leader knows.
         let uids = store.state().into_iter().filter_map(|object| conversion::subject(&object).ok());
-        uids.for_each(|subject| ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid)));
+        uids.for_each(|subject| ctx.memory.forget(&subject.uid));
     }
 }
 
@@ -306,7 +310,7 @@ fn let_go(ctx: &Context, event: &Event<StoredBackup>) {
         Event::Apply(object) if object.metadata.deletion_timestamp.is_some() => ctx.orders.leaves(object),
         Event::Delete(object) => {
             if let Ok(subject) = conversion::subject(object) {
-                ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid));
+                ctx.memory.forget(&subject.uid);
             }
             ctx.orders.leaves(object);
         }
