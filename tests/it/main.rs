@@ -18,6 +18,7 @@ mod crd;
 mod docs;
 mod examples;
 mod golden;
+mod identity;
 mod layers;
 mod manifests;
 mod mutants;

@@ -227,3 +227,6 @@ fn token(path: &Path) -> Result<SecretString, NotIssued> {
     let fits = u64::try_from(read).is_ok_and(|read| read <= LONGEST_TOKEN);
     if is_token && fits { Ok(SecretString::from(bare)) } else { Err(NOT_A_TOKEN) }
 }
+
+#[cfg(test)]
+mod tests;
