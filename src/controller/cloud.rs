@@ -148,34 +148,31 @@ impl Cloud {
     ) -> Result<Answer<C::Answer>, Fault> {
         wait_for(token).await;
         let key = access.key();
-        if let Some(fault) = self.credentials.objection(&key) {
-            return Err(fault);
-        }
+        let key = match self.credentials.objection(&key) {
+            Some(fault) => self.replace(access, &key).await.ok_or(fault)?,
+            None => key,
+        };
         let signed = self.client.sign(key.credential(), &access.region, call, clock::now())?;
         let fault = match self.send(access, &key, signed).await {
-            Err(fault) if is_rejected(&fault) => fault,
+            Err(fault) if is_rejected(&fault) => self.credentials.rejected(&key, fault),
             answer => return answer,
         };
-        let Some(fresh) = self.replace(access, &key, &fault).await else { return Err(fault) };
+        let Some(fresh) = self.replace(access, &key).await else { return Err(fault) };
         if self.another(access, "replaced", Timestamp::MIN, C::ACTION).await.is_none() {
             return Err(fault);
         }
         let signed = self.client.sign(fresh.credential(), &access.region, call, clock::now())?;
-        self.send(access, &fresh, signed).await.inspect_err(|fault| {
-            if is_rejected(fault) {
-                self.credentials.rejected(&fresh, fault);
-            }
+        self.send(access, &fresh, signed).await.map_err(|fault| match fault {
+            fault if is_rejected(&fault) => self.credentials.rejected(&fresh, fault),
+            fault => fault,
         })
     }
 
-    /// Another key in place of one that was rejected, also for the rest of the pass; without one, nobody calls with it.
-    async fn replace(&self, access: &Access, key: &Key, fault: &Fault) -> Option<Key> {
-        let fresh = self.credentials.replace(key).await;
-        match &fresh {
-            Some(fresh) => access.replace(fresh.clone()),
-            None => self.credentials.rejected(key, fault),
-        }
-        fresh
+    /// Another key in place of one that was rejected, also for the rest of the pass.
+    async fn replace(&self, access: &Access, key: &Key) -> Option<Key> {
+        let fresh = self.credentials.replace(key).await?;
+        access.replace(fresh.clone());
+        Some(fresh)
     }
 
     /// The request of a submission, signed for the instant of its intent. Nothing is sent.
@@ -212,7 +209,8 @@ impl Cloud {
             },
             Err(fault) if fault.may_have_taken_effect() => Outcome::InDoubt { why: sentence(&fault) },
             Err(fault) if is_rejected(&fault) => {
-                let fresh = self.replace(access, &key, &fault).await;
+                let fault = self.credentials.rejected(&key, fault);
+                let fresh = self.replace(access, &key).await;
                 Outcome::Refused(if fresh.is_some() { passing(&fault) } else { trouble(&fault) })
             }
             Err(fault) => Outcome::Refused(trouble(&fault)),

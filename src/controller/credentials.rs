@@ -14,10 +14,13 @@ mod own;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::SecretString;
+use tokio::sync;
+use tokio::time::timeout;
 
 use self::breaker::Breakers;
 use self::own::{Lent, Own};
@@ -38,6 +41,9 @@ pub use self::own::Source;
 /// Counted from the clock that the pass read, like the minute after which an order tries again: were it counted from the
 /// answer, that pass would come an instant too early, find the old mistake, and rest for another minute.
 const FRESH_SECONDS: i64 = 60;
+
+/// How long a pass waits for another one that looks for a key in place of a rejected one.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whose key it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,13 +102,21 @@ pub struct Credentials {
     sharing: Namespaces,
     cache: Mutex<HashMap<(String, String), (Timestamp, Read)>>,
     breakers: Mutex<Breakers>,
+    gate: sync::Mutex<()>,
 }
 
 impl Credentials {
     /// Secrets are read through `cluster`; the identity of `own` may be used by orders of `sharing` that name no Secret.
     pub fn new(cluster: Cluster, own: Source, sharing: Namespaces, metrics: Arc<Metrics>) -> Self {
         let own = Own::new(own, metrics);
-        Self { cluster, own, sharing, cache: Mutex::default(), breakers: Mutex::default() }
+        Self {
+            cluster,
+            own,
+            sharing,
+            cache: Mutex::default(),
+            breakers: Mutex::default(),
+            gate: sync::Mutex::default(),
+        }
     }
 
     /// The key for an order of `namespace` that names `secret`. The error is the API server's.
@@ -124,8 +138,10 @@ impl Credentials {
         })
     }
 
-    /// The cloud rejects `key`: another one of the same holder, if there is one by now.
+    /// The cloud rejects `key`: another one of the same holder, if there is one by now. Of several passes that ask, one asks
+    /// for all.
     pub async fn replace(&self, key: &Key) -> Option<Key> {
+        let _gate = timeout(PATIENCE, self.gate.lock()).await.ok()?;
         let now = clock::now();
         let (credential, version) = match &key.holder {
             Holder::Own => {
@@ -133,7 +149,10 @@ impl Credentials {
                 let version = credential.secret_id().to_owned();
                 (credential, version)
             }
-            Holder::Secret { namespace, name } => self.read(namespace, name, now).await.ok()?.ok()?,
+            Holder::Secret { namespace, name } => match self.read_since(namespace, name, key.since) {
+                Some(found) => found.ok()?,
+                None => self.read(namespace, name, now).await.ok()?.ok()?,
+            },
         };
         match self.admit(key.holder.clone(), credential, version, now) {
             Found::Key(other) if other.version != key.version => Some(other),
@@ -146,9 +165,9 @@ impl Credentials {
         self.breakers().objection(key)
     }
 
-    /// The cloud rejected `key`, and there is no other.
-    pub fn rejected(&self, key: &Key, fault: &Fault) {
-        self.breakers().rejected(key, fault);
+    /// The cloud rejected `key`; what to say of it.
+    pub fn rejected(&self, key: &Key, fault: Fault) -> Fault {
+        self.breakers().rejected(key, fault)
     }
 
     /// The cloud took `key`.
@@ -187,6 +206,13 @@ impl Credentials {
         // A clock that went back makes nothing younger.
         cache.retain(|_, (since, _)| (*since..later(*since, FRESH_SECONDS)).contains(&now));
         cache.get(&(namespace.to_owned(), name.to_owned())).map(|(_, found)| found.clone())
+    }
+
+    /// What the Secret held, if it was read after that.
+    fn read_since(&self, namespace: &str, name: &str, since: Timestamp) -> Option<Read> {
+        let cache = self.cache();
+        let found = cache.get(&(namespace.to_owned(), name.to_owned()));
+        found.filter(|(read, _)| *read > since).map(|(_, found)| found.clone())
     }
 
     async fn read(&self, namespace: &str, name: &str, now: Timestamp) -> Result<Read, cluster::Trouble> {

@@ -54,11 +54,19 @@ impl Breakers {
         (open.rejections > key.rejections).then(|| open.fault.clone())
     }
 
-    /// The cloud rejected this key.
-    pub(super) fn rejected(&mut self, key: &Key, fault: &Fault) {
+    /// The cloud rejected this key; what to say of it. Of several passes that meet it at once, the first is heard.
+    pub(super) fn rejected(&mut self, key: &Key, fault: Fault) -> Fault {
         // One that nobody has asked with for so long is mended or gone.
         self.0.retain(|_, open| (open.since..later(open.until, 2 * INTERVALS.1)).contains(&key.since));
-        let known = self.0.get(&key.holder).filter(|open| open.version == key.version);
+        let known = self.0.get(&key.holder);
+        if known.is_some_and(|open| open.version != key.version && open.since > key.since) {
+            // The holder has another key by now, which was rejected as well.
+            return fault;
+        }
+        let known = known.filter(|open| open.version == key.version);
+        if let Some(open) = known.filter(|open| open.rejections > key.rejections) {
+            return open.fault.clone();
+        }
         let (since, rejections) = known.map_or((key.since, 0), |open| (open.since, open.rejections));
         // Counted from the clock that the pass read, as its order's own minute is.
         let open = Open {
@@ -69,6 +77,7 @@ impl Breakers {
             fault: fault.clone(),
         };
         self.0.insert(key.holder.clone(), open);
+        fault
     }
 
     /// The cloud took this key.
@@ -113,7 +122,7 @@ mod tests {
         let mut tries = vec![];
         for second in 0..3_600 {
             if let Ok(rejections) = breakers.ask(&secret("bad"), "1", at(second)) {
-                breakers.rejected(&key(secret("bad"), "1", second, rejections), &fault());
+                breakers.rejected(&key(secret("bad"), "1", second, rejections), fault());
                 tries.push(second);
             }
         }
@@ -123,7 +132,7 @@ mod tests {
     #[test]
     fn while_one_tries_the_others_wait_also_if_it_never_calls() {
         let mut breakers = Breakers::default();
-        breakers.rejected(&key(secret("bad"), "1", 0, 0), &fault());
+        breakers.rejected(&key(secret("bad"), "1", 0, 0), fault());
         assert!(breakers.ask(&secret("bad"), "1", at(59)).is_err());
         assert_eq!(breakers.ask(&secret("bad"), "1", at(60)).unwrap(), 1);
         let said = breakers.ask(&secret("bad"), "1", at(60)).unwrap_err();
@@ -134,7 +143,7 @@ mod tests {
     #[test]
     fn nobody_else_is_held_up_and_another_version_is_another_key() {
         let mut breakers = Breakers::default();
-        breakers.rejected(&key(secret("bad"), "1", 0, 0), &fault());
+        breakers.rejected(&key(secret("bad"), "1", 0, 0), fault());
         assert!(breakers.ask(&secret("good"), "1", at(1)).is_ok());
         assert!(breakers.ask(&Holder::Own, "1", at(1)).is_ok());
         let elsewhere = Holder::Secret { namespace: "other".to_owned(), name: "bad".to_owned() };
@@ -148,7 +157,7 @@ mod tests {
         let mut breakers = Breakers::default();
         let (early, other) = (key(secret("bad"), "1", 0, 0), key(secret("good"), "1", 0, 0));
         assert!(breakers.objection(&early).is_none());
-        breakers.rejected(&early, &fault());
+        breakers.rejected(&early, fault());
         assert!(breakers.objection(&early).is_some() && breakers.objection(&other).is_none());
         let trial = key(secret("bad"), "1", 60, breakers.ask(&secret("bad"), "1", at(60)).unwrap());
         assert!(breakers.objection(&trial).is_none());
@@ -156,5 +165,21 @@ mod tests {
         assert!(breakers.objection(&early).is_some(), "another version says nothing of this one");
         breakers.taken(&trial);
         assert!(breakers.objection(&early).is_none());
+    }
+
+    #[test]
+    fn of_several_passes_that_meet_it_at_once_the_first_is_heard() {
+        let mut breakers = Breakers::default();
+        let (one, other) = (key(secret("bad"), "1", 0, 0), key(secret("bad"), "1", 1, 0));
+        let second = Fault::from_code("AuthFailure.SecretIdNotFound", "m", Some("r-2"));
+        assert_eq!(breakers.rejected(&one, fault()).request_id(), Some("r-1"));
+        assert_eq!(breakers.rejected(&other, second.clone()).request_id(), Some("r-1"));
+        assert_eq!(breakers.ask(&secret("bad"), "1", at(60)).unwrap(), 1, "one rejection, whoever met it");
+        let trial = key(secret("bad"), "1", 60, 1);
+        assert_eq!(breakers.rejected(&trial, second).request_id(), Some("r-2"));
+        // A late answer to a key of before takes nothing from the one that is there now.
+        breakers.rejected(&key(secret("bad"), "2", 70, 0), fault());
+        breakers.rejected(&one, fault());
+        assert!(breakers.ask(&secret("bad"), "2", at(71)).is_err());
     }
 }

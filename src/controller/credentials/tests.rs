@@ -87,7 +87,7 @@ async fn a_rejected_key_is_held_back_and_the_next_one_is_not() {
     hold("old", "1");
     let Ok(Found::Key(key)) = credentials.resolve("n", Some("s"), at(0)).await else { panic!("no key") };
     let said = Fault::from_code("AuthFailure.SecretIdNotFound", "m", Some("r-1"));
-    credentials.rejected(&key, &said);
+    credentials.rejected(&key, said.clone());
     assert!(credentials.objection(&key).is_some());
     match credentials.resolve("n", Some("s"), at(1)).await.unwrap() {
         Found::Rejected(fault) => assert_eq!(fault.to_string(), said.to_string()),
