@@ -64,7 +64,19 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<
             (200, json!({ "Code": code }).to_string(), code.clone())
         }
         Effect::DropBefore { .. } => (0, String::new(), "Dropped".to_owned()),
-        _ => {
+        // Whatever else there is belongs to the API.
+        Effect::None
+        | Effect::DropAfter { .. }
+        | Effect::Hold { .. }
+        | Effect::HalfBody
+        | Effect::ContentType { .. }
+        | Effect::Throttle
+        | Effect::Error { .. }
+        | Effect::Drip { .. }
+        | Effect::Big { .. }
+        | Effect::Redirect { .. }
+        | Effect::Answer { .. }
+        | Effect::AcceptTwice => {
             let (status, body) = answer(&mut shared.state(), &request);
             (status, body, if status == 200 { "OK".to_owned() } else { format!("HTTP {status}") })
         }

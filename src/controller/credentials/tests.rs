@@ -55,13 +55,10 @@ async fn the_operators_own_identity_is_lent_by_namespace_alone() {
     let with = credentials(Source::Given(own), sharing());
     assert!(matches!(with.resolve("team", None, at(0)).await, Ok(Found::Key(_))));
     let without = credentials(Source::Nobody, sharing());
-    let refusal = async |credentials: &Credentials, namespace: &str| match credentials
-        .resolve(namespace, None, at(0))
-        .await
-        .unwrap()
-    {
-        Found::Not(trouble) => trouble,
-        other => panic!("lent: {other:?}"),
+    let refusal = async |credentials: &Credentials, namespace: &str| {
+        let found = credentials.resolve(namespace, None, at(0)).await.unwrap();
+        let Found::Not(trouble) = found else { panic!("lent: {found:?}") };
+        trouble
     };
     assert_eq!(refusal(&with, "other").await, refusal(&without, "team").await);
 }
@@ -89,10 +86,9 @@ async fn a_rejected_key_is_held_back_and_the_next_one_is_not() {
     let said = Fault::from_code("AuthFailure.SecretIdNotFound", "m", Some("r-1"));
     credentials.rejected(&key, said.clone());
     assert!(credentials.objection(&key).is_some());
-    match credentials.resolve("n", Some("s"), at(1)).await.unwrap() {
-        Found::Rejected(fault) => assert_eq!(fault.to_string(), said.to_string()),
-        other => panic!("{other:?}"),
-    }
+    let found = credentials.resolve("n", Some("s"), at(1)).await.unwrap();
+    let Found::Rejected(fault) = found else { panic!("{found:?}") };
+    assert_eq!(fault.to_string(), said.to_string());
     hold("new", "2");
     assert!(matches!(credentials.resolve("n", Some("s"), at(2)).await, Ok(Found::Key(_))));
 }

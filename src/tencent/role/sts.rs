@@ -3,7 +3,7 @@
 //! The call is not signed: the service account token is what proves who asks, so `Authorization` reads `SKIP`. It changes
 //! nothing in the cloud and may be made again; it is made once each time all the same, and the caller says when.
 //!
-//! Why not AssumeRole, which is signed: it needs a key to begin with, and not having one is the point.
+//! Why not `AssumeRole`, which is signed: it needs a key to begin with, and not having one is the point.
 
 use std::fmt;
 

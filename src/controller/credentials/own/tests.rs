@@ -47,10 +47,8 @@ fn asked(cloud: &Cloud) -> u64 {
 }
 
 fn id(lent: Lent) -> String {
-    match lent {
-        Lent::Key(credential) => credential.secret_id().to_owned(),
-        other => panic!("no key: {other:?}"),
-    }
+    let Lent::Key(credential) = lent else { panic!("no key: {lent:?}") };
+    credential.secret_id().to_owned()
 }
 
 async fn lend(own: &Own) -> Lent {
@@ -134,8 +132,8 @@ fn a_token_is_bare_and_bounded() {
         token(path).map(|token| secrecy::ExposeSecret::expose_secret(&token).to_owned())
     };
     assert_eq!(held(b"a.b.c\n").unwrap(), "a.b.c");
-    assert_eq!(held(&[b'a'; 16_384]).unwrap().len(), 16_384);
-    for bad in [&b""[..], b"\n", b"a b", b"a\nb", b"\xff", &[b'a'; 16_385]] {
+    assert_eq!(held(&vec![b'a'; 16_384]).unwrap().len(), 16_384);
+    for bad in [&b""[..], b"\n", b"a b", b"a\nb", b"\xff", &vec![b'a'; 16_385]] {
         assert!(held(bad).is_err(), "{bad:?}");
     }
     std::fs::remove_file(path).unwrap();
