@@ -57,7 +57,7 @@ impl Breakers {
     /// The cloud rejected this key; what to say of it. Of several passes that meet it at once, the first is heard.
     pub(super) fn rejected(&mut self, key: &Key, fault: Fault) -> Fault {
         // One that nobody has asked with for so long is mended or gone.
-        self.0.retain(|_, open| (open.since..later(open.until, 2 * INTERVALS.1)).contains(&key.since));
+        self.0.retain(|_, open| key.since < later(open.until, 2 * INTERVALS.1));
         let known = self.0.get(&key.holder);
         if known.is_some_and(|open| open.version != key.version && open.since > key.since) {
             // The holder has another key by now, which was rejected as well.
