@@ -9,6 +9,7 @@ use std::process::Command;
 
 use sqlserver_backup_operator::core::reason::{Reason, Verdict};
 use sqlserver_backup_operator::tencent::codes;
+use sqlserver_backup_operator::tencent::role::{Cure, sts};
 
 use crate::golden;
 
@@ -63,6 +64,16 @@ fn the_settings_are_those_of_the_help() {
 #[test]
 fn the_codes_are_those_of_the_table() {
     compare("docs/codes.md", "codes", codes::markdown());
+}
+
+#[test]
+fn the_answers_of_sts_are_those_of_the_table() {
+    let head = ["| code | whose turn | what you read |", "|---|---|---|"].map(str::to_owned);
+    let rows = sts::EXPLAINED.iter().map(|(code, cure, sentence)| {
+        let turn = if *cure == Cure::Wait { "nobody: it is tried again" } else { "who set up the role" };
+        format!("| `{code}` | {turn} | {sentence} |")
+    });
+    compare("docs/credentials.md", "sts", head.into_iter().chain(rows));
 }
 
 #[test]

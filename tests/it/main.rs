@@ -20,6 +20,7 @@ mod examples;
 mod figures;
 mod gitops;
 mod golden;
+mod identity;
 mod image;
 mod layers;
 mod leader;
