@@ -4,10 +4,10 @@
 # sentence what to install.
 
 CARGO ?= cargo
-CHECKS := format lint docs deny test
+CHECKS := format lint docs deny test image
 
 .DEFAULT_GOAL := help
-.PHONY: help build campaign chart-tools check $(CHECKS) control-plane crds demo python-sdk
+.PHONY: help build campaign chart-tools check $(CHECKS) control-plane crds demo gitops-tool python-sdk sbom
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ demo: ## Show the operator at work on a real API server and a simulated cloud; K
 	@$(CARGO) build --locked --package sqlserver-backup-operator --package demo
 	@$(CARGO) run --quiet --locked --package demo
 
-check: ## Run all that CI runs: format, lint, docs, deny, test
+check: ## Run all that CI runs: format, lint, docs, deny, test, image
 	@set -e; for job in $(CHECKS); do \
 		begin=$$(date +%s); \
 		$(MAKE) --no-print-directory $$job; \
@@ -33,8 +33,10 @@ check: ## Run all that CI runs: format, lint, docs, deny, test
 format: ## Check that the sources are formatted
 	$(CARGO) fmt --all --check
 
-lint: ## Check the sources with clippy, warnings as errors
+# Other linters that happen to be on the PATH are left out: what they say depends on their version.
+lint: ## Check the sources with clippy, warnings as errors, and the workflows with actionlint
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	"$$(tools/actionlint.sh)" -shellcheck= -pyflakes= .github/workflows/*.yaml
 
 docs: ## Check that the documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
@@ -43,8 +45,15 @@ deny: ## Check origin, licences and choice of the dependencies
 	"$$(tools/cargo-deny.sh)" --locked check --hide-inclusion-graph bans licenses sources
 
 # Most tests wait for a clock and not for a core, so more of them run at once than there are cores.
-test: control-plane chart-tools python-sdk ## Run every test, the comparison of generated files with committed ones among them
+test: control-plane chart-tools gitops-tool python-sdk ## Run every test, the comparison of generated files with committed ones among them
 	RUST_TEST_THREADS=8 $(CARGO) test --workspace --locked --no-fail-fast
+
+image: control-plane sbom ## Build the image for amd64 and arm64, and run the program in it
+	@tools/image.sh
+	$(CARGO) test --workspace --locked --test it image:: -- --ignored
+
+sbom: ## Write the bill of materials of the program
+	@tools/sbom.sh
 
 campaign: control-plane ## Play faults at every place of every story, about 20 min; CAMPAIGN=all (an hour), pairs, or a plan's name
 	CAMPAIGN=$(or $(CAMPAIGN),broad) $(CARGO) test --locked --test it campaign:: -- --nocapture
@@ -55,6 +64,9 @@ control-plane: ## Build etcd and the Kubernetes programs that tests and demo run
 chart-tools: ## Build helm, kubeconform and promtool, and the definitions of the Prometheus operator, if they are missing
 	@for tool in helm kubeconform promtool; do tools/chart-tool.sh $$tool >/dev/null || exit; done
 	@tools/monitoring.sh >/dev/null
+
+gitops-tool: ## Build the program that asks kstatus and Argo CD's Lua interpreter, if it is missing
+	@tools/gitops.sh >/dev/null
 
 python-sdk: ## Install the vendor's Python SDK for the test that uses it, if it is missing
 	@tools/python-sdk.sh >/dev/null

@@ -21,16 +21,20 @@ use kube::{Api, Client};
 use secrecy::ExposeSecret;
 
 use crate::api::{StoredBackup, conversion};
+use crate::controller::census::census;
 use crate::controller::cloud::Cloud;
 use crate::controller::cluster::{self, Cluster};
 use crate::controller::context::Context;
-use crate::controller::credentials::Credentials;
+use crate::controller::credentials::{Credentials, Source};
 use crate::controller::memory::Memory;
 use crate::controller::reconcile::{reconcile, retry};
 use crate::controller::turns::{Orders, Watched};
 use crate::core::backup::Limits;
 use crate::runtime::admin::{Admin, Liveness, Pending, Readiness, Sources};
-use crate::runtime::config::{Candidacy, Fence, Namespaces, Polling, Proxy, Settings, StaticIdentity};
+use crate::runtime::clock;
+use crate::runtime::config::{
+    Candidacy, Fence, Identity, Namespaces, PodIdentity, Polling, Proxy, Settings, StaticIdentity,
+};
 use crate::runtime::lease::{Keeper, Lead};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::shutdown::Shutdown;
@@ -38,6 +42,9 @@ use crate::tencent::budget::Budget;
 use crate::tencent::client::{Client as CloudClient, ClientSettings};
 use crate::tencent::credential::Credential;
 use crate::tencent::endpoint::Endpoint;
+use crate::tencent::region::Region;
+use crate::tencent::role::metadata::Metadata;
+use crate::tencent::role::sts::{Sts, Wish};
 
 /// How long the vital loop may stand still before `/livez` says so.
 const VITAL: Duration = Duration::from_secs(30);
@@ -47,6 +54,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const TIDY_BEATS: u64 = 600;
 /// How long one watch call may last, in seconds: a connection that died in silence is noticed after it.
 const WATCH_SECONDS: u32 = 40;
+/// How long STS may take to answer: whoever needs its keys waits for them.
+const ISSUE: Duration = Duration::from_secs(10);
 /// Passes that are made at once; most of their time goes into waiting for the cloud.
 const PASSES: u16 = 128;
 
@@ -70,6 +79,8 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         watches(&settings.watch_namespaces).map(|scope| watch(scope, &client)).unzip();
     let (ctx, keeper) = context(settings, client, Orders::new(orders), metrics, shutdown)?;
     let ctx = Arc::new(ctx);
+    let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
+    ctx.metrics.count_with(move || orders.listed().map(|objects| census(&objects, clock::now(), fence)));
     let work = watches.into_iter().map(|watch| {
         let pending = readiness.expect(format!("the first list of {}", watch.name));
         operate(watch, ctx.clone(), pending)
@@ -118,6 +129,7 @@ fn context(
     // Destructured, so that a setting without an effect is a warning.
     let Settings {
         tencent_endpoint,
+        tencent_sts_endpoint,
         watch_namespaces: _,
         shared_identity_namespaces,
         identity,
@@ -133,12 +145,14 @@ fn context(
         candidacy,
     } = settings;
     let endpoint = Endpoint::parse(&tencent_endpoint).context("--tencent-endpoint")?;
-    let cloud = CloudClient::new(&ClientSettings {
+    let cloud = ClientSettings {
         extra_ca_pem,
         https_proxy: https.map(|proxy| proxy.expose_secret().to_owned()),
         no_proxy,
         ..ClientSettings::new(endpoint)
-    })?;
+    };
+    let sts = Endpoint::parse(&tencent_sts_endpoint).context("--tencent-sts-endpoint")?;
+    let sts = ClientSettings { endpoint: sts, call_timeout: ISSUE, ..cloud.clone() };
     let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let holder = format!("{holder}/{:016x}", RandomState::new().hash_one(()));
     let (lead, keeper) = match candidacy {
@@ -150,10 +164,15 @@ fn context(
             (lead, Some(keeper))
         }
     };
+    let cluster = Cluster::new(client, &holder);
+    let source = source(identity, &sts)?;
+    let credentials = Credentials::new(cluster.clone(), source, shared_identity_namespaces, metrics.clone());
+    let credentials = Arc::new(credentials);
+    let cloud = CloudClient::new(&cloud)?;
     let ctx = Context {
-        cluster: Cluster::new(client, &holder),
-        cloud: Cloud::new(cloud, Budget::new(api_share), metrics.clone()),
-        credentials: Credentials::new(identity.map(own).transpose()?, shared_identity_namespaces),
+        cluster,
+        cloud: Cloud::new(cloud, Budget::new(api_share), credentials.clone(), metrics.clone()),
+        credentials,
         memory: Memory::default(),
         orders,
         metrics,
@@ -171,9 +190,25 @@ fn context(
     Ok((ctx, keeper))
 }
 
-fn own(identity: StaticIdentity) -> anyhow::Result<Credential> {
-    let StaticIdentity { secret_id, secret_key, token } = identity;
-    Credential::new(secret_id.expose_secret(), secret_key, token).context("the operator's own identity cannot be used")
+/// Where the operator's own keys come from; those of a pod's role from STS.
+fn source(identity: Identity, sts: &ClientSettings) -> anyhow::Result<Source> {
+    let (source, word) = match identity {
+        Identity::Nobody => (Source::Nobody, "none"),
+        Identity::Given(StaticIdentity { secret_id, secret_key, token }) => {
+            let given = Credential::new(secret_id.expose_secret(), secret_key, token);
+            (Source::Given(given.context("the operator's own identity cannot be used")?), "a key from the environment")
+        }
+        Identity::Pod(PodIdentity { region, provider_id, token_file, role_arn }) => {
+            let wish = Wish { region: Region::new(&region).context("TKE_REGION")?, provider_id, role_arn };
+            (Source::Pod { sts: Sts::new(sts)?, wish, token_file }, "the role of this pod")
+        }
+        Identity::Node { metadata_endpoint } => {
+            let endpoint = Endpoint::metadata(&metadata_endpoint).context("--metadata-endpoint")?;
+            (Source::Node(Metadata::new(&endpoint)?), "the role of this node")
+        }
+    };
+    tracing::info!(identity = word, "the operator's own identity");
+    Ok(source)
 }
 
 /// One watch, its cache, and the passes that were asked for.
@@ -296,7 +331,7 @@ async fn term(
     if !ctx.shutdown.is_draining() {
         // What this process remembers is older than what the next leader knows.
         let uids = store.state().into_iter().filter_map(|object| conversion::subject(&object).ok());
-        uids.for_each(|subject| ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid)));
+        uids.for_each(|subject| ctx.memory.forget(&subject.uid));
     }
 }
 
@@ -306,7 +341,7 @@ fn let_go(ctx: &Context, event: &Event<StoredBackup>) {
         Event::Apply(object) if object.metadata.deletion_timestamp.is_some() => ctx.orders.leaves(object),
         Event::Delete(object) => {
             if let Ok(subject) = conversion::subject(object) {
-                ctx.metrics.set_in_doubt(ctx.memory.forget(&subject.uid));
+                ctx.memory.forget(&subject.uid);
             }
             ctx.orders.leaves(object);
         }

@@ -5,6 +5,7 @@
 //!   sign                           TC3, one pure function per stage
 //!   action, sqlserver              the four calls, typed
 //!   client                         sign, and later send, once
+//!   role                           temporary keys: of a pod from STS, of a node from its metadata
 //!   codes, fault, line             what an answer without a result means: may it have taken effect?
 //!   budget                         when the next call may be made (I8)
 //! ```
@@ -25,5 +26,6 @@ pub mod endpoint;
 pub mod fault;
 pub mod line;
 pub mod region;
+pub mod role;
 pub mod sign;
 pub mod sqlserver;

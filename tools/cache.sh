@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# What the scripts of this folder share: strict mode, the cache outside the tree, one run at a time, Python environments.
+# What the scripts of this folder share: strict mode, the cache outside the tree, one run at a time, Python environments,
+# programs from Rust packages.
 #
 # Sourced, never run. Whatever a script makes lies below $cache under a name that holds its version, is made under a
 # temporary name and renamed when it is whole: a run that is killed leaves nothing that a later one would take for good.
@@ -59,4 +60,27 @@ venv() {
         mv --no-target-directory "$home.part" "$home"
     fi
     printf '%s\n' "$home/bin/python"
+}
+
+# cargo_tool NAME VERSION MINUTES: prints the path of the program of a Rust package, built at one version if it is not
+# there yet. MINUTES is what the build takes on two cores.
+cargo_tool() {
+    local home="$cache/$1-$2"
+    if [[ ! -x $home/bin/$1 ]]; then
+        lock "$1-$2"
+    fi
+    if [[ ! -x $home/bin/$1 ]]; then
+        say "building $1 $2, about $3 min on two cores, this once"
+        rm -rf "$home.part"
+        # Outside the tree, whose settings are not meant for it; a killed build goes on from its target folder.
+        (
+            cd /
+            unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+            export CARGO_TARGET_DIR="$cache/$1-target"
+            cargo install --quiet --locked --version "$2" --root "$home.part" "$1" >&2 9>&-
+        )
+        mv --no-target-directory "$home.part" "$home"
+        rm -rf "$cache/$1-target"
+    fi
+    printf '%s\n' "$home/bin/$1"
 }

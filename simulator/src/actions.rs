@@ -9,6 +9,7 @@ mod row;
 use jiff::Timestamp;
 
 use crate::state::{Caller, State};
+use crate::sts;
 use crate::wire::{Fields, Refusal};
 
 pub use row::DOWNLOAD_SECRET;
@@ -38,6 +39,7 @@ pub(crate) fn perform(
         "DescribeBackups" => describe_backups::perform(state, caller, body, now)?,
         "DescribeBackupByFlowId" => describe_backup_by_flow_id::perform(state, caller, body)?,
         "DescribeDBInstances" => describe_db_instances::perform(state, caller, body)?,
+        sts::ACTION => sts::perform(state, body, now)?,
         other => {
             return Err(Refusal::new("InvalidAction", format!("The action `{other}` is not found.")));
         }

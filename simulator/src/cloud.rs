@@ -3,6 +3,7 @@
 //! Everything here is synchronous and may be called from any thread; the servers run on threads of their own, so a test's
 //! runtime neither drives nor blocks them, and several clouds can live in one program. The last clone ends the cloud.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use anyhow::Context;
@@ -16,8 +17,9 @@ use crate::event::Event;
 use crate::fault::{Rule, Standing};
 use crate::instance::Instance;
 use crate::ledger::{Call, Counts, Entry};
+use crate::metadata;
 use crate::server;
-use crate::settings::{Key, Settings};
+use crate::settings::{Key, Role, Settings};
 use crate::state::State;
 use crate::switches::Switches;
 use crate::tls;
@@ -63,6 +65,7 @@ pub struct Cloud {
     shared: Arc<Shared>,
     url: String,
     control_url: String,
+    metadata_url: String,
     ca_pem: Option<String>,
     _engine: Arc<Engine>,
 }
@@ -88,15 +91,19 @@ impl Cloud {
                 TcpListener::bind(settings.listen).await.with_context(|| format!("listen {}", settings.listen))?;
             let control =
                 TcpListener::bind(settings.control).await.with_context(|| format!("control {}", settings.control))?;
-            let addresses = (api.local_addr()?, control.local_addr()?);
+            // Like the control: for this machine alone.
+            let metadata = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("the metadata service")?;
+            let addresses = (api.local_addr()?, control.local_addr()?, metadata.local_addr()?);
+            tokio::spawn(metadata::serve(metadata, Arc::clone(&for_servers)));
             tokio::spawn(server::serve(api, acceptor, Arc::clone(&for_servers)));
             tokio::spawn(control::serve(control, for_servers));
             anyhow::Ok(addresses)
         };
         let runtime = engine.0.as_ref().context("no threads for the simulator")?;
-        let (api, control) = runtime.spawn(serving).await.context("the simulator did not start")??;
+        let (api, control, metadata) = runtime.spawn(serving).await.context("the simulator did not start")??;
         let (url, control_url) = (format!("{scheme}://{api}"), format!("http://{control}"));
-        Ok(Self { shared, url, control_url, ca_pem, _engine: engine })
+        let metadata_url = format!("http://{metadata}");
+        Ok(Self { shared, url, control_url, metadata_url, ca_pem, _engine: engine })
     }
 
     /// Where the API is: scheme, address and port.
@@ -107,6 +114,11 @@ impl Cloud {
     /// Where the control is.
     pub fn control_url(&self) -> &str {
         &self.control_url
+    }
+
+    /// Where the metadata service of the node is.
+    pub fn metadata_url(&self) -> &str {
+        &self.metadata_url
     }
 
     /// The certificate authority to trust, if it speaks TLS.
@@ -172,6 +184,29 @@ impl Cloud {
     /// Removes a key. False if there was none.
     pub fn remove_key(&self, secret_id: &str) -> bool {
         self.state().keys.remove(secret_id).is_some()
+    }
+
+    /// Every key, also those that were issued and those that have ended.
+    pub fn keys(&self) -> Vec<Key> {
+        self.state().keys.values().cloned().collect()
+    }
+
+    /// Ends every key that was issued so far, before its time.
+    pub fn end_issued_keys(&self) {
+        let mut state = self.state();
+        let now = state.now();
+        state.keys.values_mut().filter(|key| key.expires.is_some()).for_each(|key| key.expires = Some(now));
+        state.node_key = None;
+    }
+
+    /// Adds a role, or replaces the one of that name: its provider and token are then the only ones it takes.
+    pub fn put_role(&self, role: Role) {
+        self.state().put_role(role);
+    }
+
+    /// Binds a role to the node, or takes it away.
+    pub fn set_node_role(&self, name: Option<&str>) {
+        self.state().node_role = name.map(str::to_owned);
     }
 
     /// Adds an instance, or replaces the one of that id.

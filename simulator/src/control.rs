@@ -22,7 +22,7 @@ use crate::backup::End;
 use crate::cloud::Shared;
 use crate::fault::Rule;
 use crate::instance::Instance;
-use crate::settings::Key;
+use crate::settings::{Key, Role};
 use crate::state::State;
 
 /// What there is, also shown by `simulator --help`.
@@ -45,6 +45,9 @@ PATCH  /switches               fields that are absent stay as they are
 GET    /keys                   without the secrets
 PUT    /keys/{id}              {\"secret_key\": \"…\", \"token\": \"…\", \"allowed\": […], \"denied\": […]}
 DELETE /keys/{id}
+GET    /roles                  without the tokens
+POST   /roles                  {\"arn\": \"…\", \"provider_id\": \"…\", \"token\": \"…\"}: what STS then takes
+PUT    /node-role              {\"name\": \"…\"}, or null: what the metadata service has
 ";
 
 /// A request that could not be served: the status and one sentence.
@@ -71,6 +74,12 @@ struct Change {
     name: Option<String>,
     hidden: Option<bool>,
     size_kb: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeRole {
+    name: Option<String>,
 }
 
 /// Serves for as long as the runtime lives.
@@ -128,6 +137,21 @@ fn route(state: &mut State, method: &str, path: &str, body: &[u8]) -> Outcome {
         (_, ["instances", rest @ ..]) => instances(state, method, rest, body),
         (_, ["faults"]) => faults(state, method, body),
         (_, ["keys", rest @ ..]) => keys(state, method, rest, body),
+        ("GET", ["roles"]) => {
+            let shown = |role: &Role| json!({ "arn": role.arn, "provider_id": role.provider_id });
+            Ok(state.roles.iter().map(shown).collect())
+        }
+        ("POST", ["roles"]) => {
+            let role: Role = read(body)?;
+            let answer = json!({ "arn": role.arn });
+            state.put_role(role);
+            Ok(answer)
+        }
+        ("PUT", ["node-role"]) => {
+            let NodeRole { name } = read(body)?;
+            state.node_role.clone_from(&name);
+            Ok(json!({ "name": name }))
+        }
         _ => Err(nowhere()),
     }
 }

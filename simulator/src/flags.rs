@@ -128,6 +128,8 @@ impl Flags {
         let playground = Settings::default();
         let or = |given: Vec<_>, default| if given.is_empty() { default } else { given };
         Settings {
+            roles: playground.roles,
+            node_role: playground.node_role,
             listen: *listen,
             control: *control,
             tls: *tls,

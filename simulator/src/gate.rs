@@ -9,6 +9,7 @@ use crate::actions::ACTIONS;
 use crate::intake::Arrival;
 use crate::sign::{Claim, single};
 use crate::state::{Caller, State};
+use crate::sts;
 use crate::wire::Refusal;
 
 const VERSION: &str = "2018-03-28";
@@ -20,6 +21,9 @@ pub(crate) const MAX_BODY: usize = 10 * 1024 * 1024;
 pub(crate) fn admit(state: &mut State, arrival: &Arrival, now: Timestamp) -> Result<Caller, Refusal> {
     check_form(arrival)?;
     let action = required(arrival, "X-TC-Action", "Action")?;
+    if action == sts::ACTION {
+        return sts::admit(state, arrival, now);
+    }
     let version = required(arrival, "X-TC-Version", "Version")?;
     if !ACTIONS.contains(&action) {
         return Err(Refusal::new("InvalidAction", format!("The action `{action}` is invalid or not found.")));
@@ -99,7 +103,8 @@ fn verify(state: &State, arrival: &Arrival, now: Timestamp) -> Result<String, Re
         }
         Err(reason) => return refuse("SignatureFailure", format!("The signature cannot be right: {reason}.")),
     }
-    if key.token.as_deref() != single(&arrival.headers, "X-TC-Token") {
+    let is_over = key.expires.is_some_and(|end| end <= now);
+    if is_over || key.token.as_deref() != single(&arrival.headers, "X-TC-Token") {
         return refuse("TokenFailure", "The token is invalid or expired.".to_owned());
     }
     Ok(claim.secret_id)
@@ -138,7 +143,7 @@ fn check_permission(state: &State, caller: &Caller, instance: &str) -> Result<()
     ))
 }
 
-fn required<'a>(arrival: &'a Arrival, header: &str, parameter: &str) -> Result<&'a str, Refusal> {
+pub(crate) fn required<'a>(arrival: &'a Arrival, header: &str, parameter: &str) -> Result<&'a str, Refusal> {
     single(&arrival.headers, header).ok_or_else(|| {
         let text = format!("The request is missing a required parameter `{parameter}` (header {header}).");
         Refusal::new("MissingParameter", text)
@@ -146,7 +151,7 @@ fn required<'a>(arrival: &'a Arrival, header: &str, parameter: &str) -> Result<&
 }
 
 /// Two letters, then at least one more word: the form all regions share. The list itself is open.
-fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let mut words = text.split('-');
     words.next().is_some_and(|first| first.len() == 2 && is_word(first)) && text.contains('-') && words.all(is_word)

@@ -49,6 +49,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     for it in &instances {
         writeln!(out, "instance {} region={} databases={}", it.id, it.region, it.databases.join("+"))?;
     }
+    writeln!(out, "metadata {}", cloud.metadata_url())?;
     writeln!(out, "ready api={} control={}", cloud.url(), cloud.control_url())?;
     out.flush()?;
     tokio::select! {

@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::instance::Instance;
@@ -32,6 +33,9 @@ pub struct Key {
     /// Actions it may not call.
     #[serde(default)]
     pub denied: Vec<String>,
+    /// When it ends; absent: never.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
 }
 
 impl Key {
@@ -51,6 +55,18 @@ impl Key {
     }
 }
 
+/// A role that whoever shows its token may assume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Its name, as `qcs::cam::uin/100000000001:roleName/backup`.
+    pub arn: String,
+    /// The only provider that it trusts.
+    pub provider_id: String,
+    /// The only token that it takes now.
+    pub token: String,
+}
+
 /// Everything that a cloud starts with.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -64,6 +80,10 @@ pub struct Settings {
     pub keys: Vec<Key>,
     /// The instances it has.
     pub instances: Vec<Instance>,
+    /// The roles that STS knows.
+    pub roles: Vec<Role>,
+    /// The name of the role that the metadata service gives keys of, if any.
+    pub node_role: Option<String>,
     /// How the open questions are settled.
     pub switches: Switches,
 }
@@ -78,6 +98,8 @@ impl Default for Settings {
             tls: false,
             keys: vec![Key::playground()],
             instances: vec![Instance::new("mssql-sim00001"), unpackaged],
+            roles: Vec::new(),
+            node_role: None,
             switches: Switches::default(),
         }
     }

@@ -13,7 +13,7 @@ use crate::fault::Faults;
 use crate::instance::{AT_WORK, Instance, RUNNING};
 use crate::ledger::Ledger;
 use crate::rate::Rates;
-use crate::settings::{Key, Settings};
+use crate::settings::{Key, Role, Settings};
 use crate::switches::Switches;
 use crate::wire::Refusal;
 
@@ -42,6 +42,12 @@ pub(crate) struct Plan {
 pub(crate) struct State {
     pub(crate) switches: Switches,
     pub(crate) keys: BTreeMap<String, Key>,
+    /// Keys that were issued so far.
+    pub(crate) issued: u64,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) node_role: Option<String>,
+    /// What the metadata service gives, and since when.
+    pub(crate) node_key: Option<(Key, Timestamp)>,
     pub(crate) instances: BTreeMap<String, Instance>,
     pub(crate) backups: Vec<Backup>,
     pub(crate) faults: Faults,
@@ -54,6 +60,10 @@ impl State {
         Self {
             switches: settings.switches.clone(),
             keys: settings.keys.iter().map(|key| (key.secret_id.clone(), key.clone())).collect(),
+            issued: 0,
+            roles: settings.roles.clone(),
+            node_role: settings.node_role.clone(),
+            node_key: None,
             instances: settings.instances.iter().map(|it| (it.id.clone(), it.clone())).collect(),
             backups: Vec::new(),
             faults: Faults::default(),
@@ -80,6 +90,11 @@ impl State {
                 format!("The instance {id} was not found.\nregion ({})", caller.region),
             )
         })
+    }
+
+    pub(crate) fn put_role(&mut self, role: Role) {
+        self.roles.retain(|other| other.arn != role.arn);
+        self.roles.push(role);
     }
 
     pub(crate) fn running_on<'a>(&'a self, instance: &'a str) -> impl Iterator<Item = &'a Backup> {

@@ -110,6 +110,8 @@ pub struct Switches {
     pub repeated_names: bool,
     /// After how long without a request a connection is closed, in seconds; read when a connection begins.
     pub idle_seconds: f64,
+    /// How long the keys of roles live, in seconds; null: as long as was asked for.
+    pub issued_seconds: Option<f64>,
     /// More names than this in `DBNames` are `LimitExceeded.TooManyDB`.
     pub max_databases: usize,
 }
@@ -139,6 +141,7 @@ impl Default for Switches {
             running_rows: RunningRows::default(),
             repeated_names: true,
             idle_seconds: 60.0,
+            issued_seconds: None,
             max_databases: 100,
         }
     }

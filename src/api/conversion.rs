@@ -14,7 +14,7 @@ use super::{StorageStrategy, Strategy, quantity};
 use crate::core::order::{Invalid, Order, Scope, Storage, Subject, Uid};
 use crate::core::pace::later;
 use crate::core::reason::{self, Acceptance, Reason, Verdict};
-use crate::core::record::{Copy, FlowId, Intent as Announced, Note, Record};
+use crate::core::record::{Copy, FlowId, Intent as Announced, Note, Record, Signs};
 
 /// What the object is. Fails only for an object that no API server stored.
 pub fn subject(stored: &StoredBackup) -> Result<Subject, Invalid> {
@@ -73,17 +73,16 @@ fn scope(spec: &SqlServerBackupSpec) -> Result<Scope, Invalid> {
     }
 }
 
-/// What is durable about the order.
-pub fn record(read: &ReadStatus) -> Record {
+/// What a standing is read from. Allocates nothing: it is asked of every object at once.
+pub fn signs(read: &ReadStatus) -> Signs {
     let status = &read.fields;
-    let condition = |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
-    let is_true = |kind: &str| condition(kind).filter(|condition| condition.status == Verdict::True.as_str());
-    let ready = condition(reason::READY);
+    let ready = condition(read, reason::READY);
     // A time that the schema takes and nobody can read lies beyond the end of time: its fence never falls.
     let unread_time = read.unreadable.iter().any(|path| path == "submitTime").then_some(whole_seconds(Timestamp::MAX));
     let lost_intent =
         read.unreadable.iter().any(|path| path.starts_with("intent") || path == "submitTime" || path == "status");
-    let ended = is_true(reason::READY).or(is_true(reason::STALLED)).is_some();
+    let ended = true_condition(read, reason::READY).or(true_condition(read, reason::STALLED)).is_some();
+    let submitted = true_condition(read, reason::SUBMITTED).is_some();
     let reason = match ready {
         // Somebody called, and nobody can read when: that is a doubt, never an order that nobody looked at.
         _ if lost_intent && !ended => Some(Reason::OutcomeUnknown),
@@ -91,23 +90,47 @@ pub fn record(read: &ReadStatus) -> Record {
         // bring a finished order back to life, or call one accepted, at nothing more than a new generation (I5).
         Some(ready) => Reason::parse(&ready.reason).filter(|reason| {
             let claims_acceptance = reason.verdicts(None).submitted == Verdict::True;
-            reason.is_final() == ended && (!claims_acceptance || is_true(reason::SUBMITTED).is_some())
+            reason.is_final() == ended && (!claims_acceptance || submitted)
         }),
         None => Some(Reason::Pending).filter(|_| !ended),
     };
+    Signs {
+        reason,
+        ended,
+        accepted: submitted
+            || status.flow_id.and_then(FlowId::new).is_some()
+            || status.backup_id.is_some()
+            || status.group_id.is_some(),
+        announced: status.intent.is_some(),
+        // Times are written in whole seconds. Rounded down, this one would go back, and be refused for ever (I6).
+        submit_time: time(status.submit_time.as_ref()).map(round_up).or(unread_time),
+        heard: status.error.as_ref().map(|error| time(error.time.as_ref()).unwrap_or_default()),
+    }
+}
+
+/// When the copy was complete, if there is one: as the cloud tells it, else when that was written down.
+pub fn completed(read: &ReadStatus) -> Option<Timestamp> {
+    let ready = true_condition(read, reason::READY)?;
+    Some(time(read.fields.completion_time.as_ref()).unwrap_or(ready.last_transition_time.0))
+}
+
+/// What is durable about the order.
+pub fn record(read: &ReadStatus) -> Record {
+    let status = &read.fields;
+    let ready = condition(read, reason::READY);
+    let Signs { reason, ended, submit_time, .. } = signs(read);
     Record {
         observed_generation: status.observed_generation,
         reason,
         ended,
         since: ready.map(|ready| ready.last_transition_time.0),
         message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
-        acceptance: is_true(reason::SUBMITTED).map(|submitted| {
+        acceptance: true_condition(read, reason::SUBMITTED).map(|submitted| {
             if submitted.reason == Acceptance::Adopted.as_str() { Acceptance::Adopted } else { Acceptance::Accepted }
         }),
         backup_name: status.backup_name.clone(),
         attempts: status.attempts.unwrap_or_default(),
-        // Times are written in whole seconds. Rounded down, this one would go back, and be refused for ever (I6).
-        submit_time: time(status.submit_time.as_ref()).map(round_up).or(unread_time),
+        submit_time,
         intent: status.intent.as_ref().map(|intent| Announced {
             backup_name: intent.backup_name.clone().unwrap_or_default(),
             attempt: intent.attempt.unwrap_or_default(),
@@ -214,6 +237,14 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
     // A condition of somebody else's stays as it is.
     let others = before.iter().filter(|old| !reason::CONDITION_TYPES.contains(&old.type_.as_str()));
     ours.into_iter().chain(others.cloned()).collect()
+}
+
+fn condition<'a>(read: &'a ReadStatus, kind: &str) -> Option<&'a Condition> {
+    read.fields.conditions.iter().flatten().find(|condition| condition.type_ == kind)
+}
+
+fn true_condition<'a>(read: &'a ReadStatus, kind: &str) -> Option<&'a Condition> {
+    condition(read, kind).filter(|condition| condition.status == Verdict::True.as_str())
 }
 
 fn time(time: Option<&Time>) -> Option<Timestamp> {

@@ -43,6 +43,9 @@ async fn submit(mut view: View, backup_name: &str, attempt: i64, time: Timestamp
     if ctx.shutdown.is_draining() || !ctx.lead.leads() || age.as_secs() >= ctx.limits.signature_validity {
         return (view, Outcome::NotDurable);
     }
+    if ctx.cloud.is_held_back(access) {
+        return (view, Outcome::NotDurable);
+    }
     let signed = match ctx.cloud.sign(access, order, backup_name, time) {
         Ok(signed) => signed,
         Err(trouble) => return (view, Outcome::Refused(trouble)),

@@ -2,6 +2,8 @@
 //!
 //! # What it guarantees
 //! - Every call has a token of the budget (I8) and is counted by action and code.
+//! - No call is made with a key that the cloud has just rejected. A read that meets one is made once more if there is
+//!   another key by then; a submission never is, it begins anew with a look.
 //! - A read is signed when it is sent. A submission is signed for its intent by [`Cloud::sign`] and sent by
 //!   [`Cloud::submit`], once (I2).
 //! - Each meaning of the cloud's table has exactly one in the core: the match below is exhaustive.
@@ -12,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::credentials::{Credentials, Key};
 use crate::core::order::{Order, Scope, Storage};
 use crate::core::record::{Copy, FlowId, Note};
 use crate::core::seen::{InstanceStatus, Meaning, Outcome, Progress, Row, Trouble};
@@ -20,7 +23,7 @@ use crate::tencent::action::Action;
 use crate::tencent::budget::{Budget, Claim, Grant, Instants, Urgency};
 use crate::tencent::client::{Answer, Client, Signed};
 use crate::tencent::codes;
-use crate::tencent::credential::Credential;
+use crate::tencent::credential::KeyIdentity;
 use crate::tencent::fault::Fault;
 use crate::tencent::region::Region;
 use crate::tencent::sqlserver::{
@@ -30,26 +33,51 @@ use crate::tencent::sqlserver::{
 /// Longest wait for the instant of a token (I8).
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Whose calls these are.
+/// Whose calls these are. Clones share the key, so that one which had to be replaced is replaced for the whole pass.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// The key.
-    pub credential: Credential,
+    key: Arc<Mutex<Key>>,
     /// The region.
     pub region: Region,
+}
+
+impl Access {
+    /// Calls with `key` in `region`.
+    pub fn new(key: Key, region: Region) -> Self {
+        Self { key: Arc::new(Mutex::new(key)), region }
+    }
+
+    /// What the calls count against.
+    pub fn identity(&self) -> KeyIdentity {
+        self.key().credential().identity()
+    }
+
+    fn key(&self) -> Key {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, key: Key) {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = key;
+    }
 }
 
 /// The cloud's API, within its budget.
 pub struct Cloud {
     client: Client,
     budget: Mutex<Budget>,
+    credentials: Arc<Credentials>,
     metrics: Arc<Metrics>,
 }
 
 impl Cloud {
-    /// Calls through `client`, within `budget`.
-    pub fn new(client: Client, budget: Budget, metrics: Arc<Metrics>) -> Self {
-        Self { client, budget: Mutex::new(budget), metrics }
+    /// Calls through `client`, within `budget`, and tells `credentials` which keys are rejected.
+    pub fn new(client: Client, budget: Budget, credentials: Arc<Credentials>, metrics: Arc<Metrics>) -> Self {
+        Self { client, budget: Mutex::new(budget), credentials, metrics }
+    }
+
+    /// Whether the key of `access` has been rejected since its pass began.
+    pub fn is_held_back(&self, access: &Access) -> bool {
+        self.credentials.objection(&access.key()).is_some()
     }
 
     /// The send instants for a claim, or the instant at which to ask again.
@@ -63,7 +91,7 @@ impl Cloud {
     /// One more send instant within a pass, for an order that was `created` then and waits at `place`: now or within a
     /// second, or none.
     pub async fn another(&self, access: &Access, place: &str, created: Timestamp, action: Action) -> Option<Timestamp> {
-        let identity = access.credential.identity();
+        let identity = access.identity();
         let claim = Claim {
             identity: &identity,
             region: &access.region,
@@ -111,7 +139,7 @@ impl Cloud {
         self.read(access, &call, token).await.map(|answer| row(answer.value)).map_err(|fault| trouble(&fault))
     }
 
-    /// One read, at the instant of its token.
+    /// One read, at the instant of its token; and once more if its key was rejected and there is another.
     pub async fn read<C: Call>(
         &self,
         access: &Access,
@@ -119,8 +147,32 @@ impl Cloud {
         token: Option<Timestamp>,
     ) -> Result<Answer<C::Answer>, Fault> {
         wait_for(token).await;
-        let signed = self.client.sign(&access.credential, &access.region, call, clock::now())?;
-        self.send(access, signed).await
+        let key = access.key();
+        let key = match self.credentials.objection(&key) {
+            Some(fault) => self.replace(access, &key).await.ok_or(fault)?,
+            None => key,
+        };
+        let signed = self.client.sign(key.credential(), &access.region, call, clock::now())?;
+        let fault = match self.send(access, &key, signed).await {
+            Err(fault) if is_rejected(&fault) => self.credentials.rejected(&key, fault),
+            answer => return answer,
+        };
+        let Some(fresh) = self.replace(access, &key).await else { return Err(fault) };
+        if self.another(access, "replaced", Timestamp::MIN, C::ACTION).await.is_none() {
+            return Err(fault);
+        }
+        let signed = self.client.sign(fresh.credential(), &access.region, call, clock::now())?;
+        self.send(access, &fresh, signed).await.map_err(|fault| match fault {
+            fault if is_rejected(&fault) => self.credentials.rejected(&fresh, fault),
+            fault => fault,
+        })
+    }
+
+    /// Another key in place of one that was rejected, also for the rest of the pass.
+    async fn replace(&self, access: &Access, key: &Key) -> Option<Key> {
+        let fresh = self.credentials.replace(key).await?;
+        access.replace(fresh.clone());
+        Some(fresh)
     }
 
     /// The request of a submission, signed for the instant of its intent. Nothing is sent.
@@ -142,24 +194,30 @@ impl Cloud {
             backup_name: backup_name.to_owned(),
             storage_strategy: storage(order.storage),
         };
-        self.client.sign(&access.credential, &access.region, &call, at).map_err(|fault| trouble(&fault))
+        self.client.sign(access.key().credential(), &access.region, &call, at).map_err(|fault| trouble(&fault))
     }
 
     /// Sends a submission, once, at the instant of its token.
     pub async fn submit(&self, access: &Access, signed: Signed<CreateBackup>, token: Option<Timestamp>) -> Outcome {
         wait_for(token).await;
         // If we die here, the intent is durable and the next pass is in doubt (I4), whether or not the bytes left.
-        match self.send(access, signed).await {
+        let key = access.key();
+        match self.send(access, &key, signed).await {
             Ok(answer) => match FlowId::new(answer.value.flow_id.value()) {
                 Some(flow_id) => Outcome::Accepted { flow_id, request_id: answer.request_id },
                 None => Outcome::InDoubt { why: "The cloud answered without a FlowId.".to_owned() },
             },
             Err(fault) if fault.may_have_taken_effect() => Outcome::InDoubt { why: sentence(&fault) },
+            Err(fault) if is_rejected(&fault) => {
+                let fault = self.credentials.rejected(&key, fault);
+                let fresh = self.replace(access, &key).await;
+                Outcome::Refused(if fresh.is_some() { passing(&fault) } else { trouble(&fault) })
+            }
             Err(fault) => Outcome::Refused(trouble(&fault)),
         }
     }
 
-    async fn send<C: Call>(&self, access: &Access, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
+    async fn send<C: Call>(&self, access: &Access, key: &Key, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
         let began = Instant::now();
         let answer = self.client.send(signed).await;
         let (code, request_id) = match &answer {
@@ -169,7 +227,13 @@ impl Cloud {
         self.metrics.call(C::ACTION.name(), code, began.elapsed());
         tracing::debug!(action = C::ACTION.name(), code, request_id, "called the cloud");
         if let Err(Fault::Throttled(_)) = &answer {
-            self.budget().throttled(&access.credential.identity(), &access.region, C::ACTION, clock::now());
+            self.budget().throttled(&access.identity(), &access.region, C::ACTION, clock::now());
+        }
+        // A wrong time is refused before the key is looked at.
+        let is_of_the_key = |fault: &Fault| is_rejected(fault) || fault.meaning() == codes::Meaning::ClockSkew;
+        let is_taken = |fault: &Fault| matches!(fault, Fault::Refused(_)) && !is_of_the_key(fault);
+        if answer.as_ref().map_or_else(is_taken, |_| true) {
+            self.credentials.taken(key);
         }
         answer
     }
@@ -234,6 +298,21 @@ pub fn trouble(fault: &Fault) -> Trouble {
     }
 }
 
+/// Whether the cloud refused a call for its key.
+fn is_rejected(fault: &Fault) -> bool {
+    matches!(fault, Fault::Refused(_)) && fault.meaning() == codes::Meaning::Credentials
+}
+
+/// A submission that was refused for its key where there is another one by now: nobody has to mend anything.
+fn passing(fault: &Fault) -> Trouble {
+    let trouble = trouble(fault);
+    let sentence = format!(
+        "The access key had run out or was replaced, so the next attempt uses the new one ({}).",
+        proof(fault).join(", ")
+    );
+    Trouble { meaning: Meaning::Unavailable, sentence, ..trouble }
+}
+
 /// A trouble that needed no call.
 fn local(meaning: Meaning, sentence: &str) -> Trouble {
     let note = Note { code: "NotCalled".into(), message: sentence.into(), request_id: None, time: clock::now() };
@@ -243,13 +322,17 @@ fn local(meaning: Meaning, sentence: &str) -> Trouble {
 /// What happened, in one sentence, with the code and the RequestId where there are any.
 fn sentence(fault: &Fault) -> String {
     let mut text = fault.sentence().to_owned();
-    let code = fault.said().map(|said| said.code.as_str());
-    let id = fault.request_id().map(|id| format!("RequestId {id}"));
-    let proof: Vec<&str> = code.into_iter().chain(id.as_deref()).collect();
+    let proof = proof(fault);
     if !proof.is_empty() {
         text = format!("{} ({}).", text.trim_end_matches('.'), proof.join(", "));
     }
     text
+}
+
+/// What the vendor's support asks for.
+fn proof(fault: &Fault) -> Vec<String> {
+    let code = fault.said().map(|said| said.code.clone());
+    code.into_iter().chain(fault.request_id().map(|id| format!("RequestId {id}"))).collect()
 }
 
 const fn meaning(meaning: codes::Meaning) -> Meaning {

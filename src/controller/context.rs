@@ -19,7 +19,7 @@ pub struct Context {
     /// The cloud.
     pub cloud: Cloud,
     /// The access keys.
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
     /// What may be lost.
     pub memory: Memory,
     /// The watch caches.

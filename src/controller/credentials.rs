@@ -1,23 +1,40 @@
 //! Which access key an order may use: the Secret that it names, else the operator's own where that is allowed.
 //!
 //! # What it guarantees
-//! - A Secret is read by name, in the order's own namespace, at most once a minute, and never listed or watched.
+//! - A Secret is read by name, in the order's own namespace, at most once a minute and once more when the cloud rejects its
+//!   key, and never listed or watched.
 //! - Who may use the operator's identity is a setting. The refusal reads the same whether or not there is one.
+//! - A key that the cloud rejects holds up the orders under that key and nobody else, see [`breaker`].
 //! - No value of a Secret leaves this file except inside a [`Credential`], which cannot be printed.
+//!
+//! [`own`] is the operator's identity, which may have to be renewed.
+
+mod breaker;
+mod own;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::SecretString;
+use tokio::sync;
+use tokio::time::timeout;
 
+use self::breaker::Breakers;
+use self::own::{Lent, Own};
 use super::cluster::{self, Cluster};
 use crate::core::pace::later;
 use crate::core::record::Note;
 use crate::core::seen::{Meaning, Trouble};
 use crate::runtime::config::Namespaces;
+use crate::runtime::{clock, metrics::Metrics};
 use crate::tencent::credential::Credential;
+use crate::tencent::fault::Fault;
+use crate::tencent::role::{Cure, NotIssued};
+
+pub use self::own::Source;
 
 /// How long what a Secret held, or that it was wrong, is taken for true.
 ///
@@ -25,72 +42,182 @@ use crate::tencent::credential::Credential;
 /// answer, that pass would come an instant too early, find the old mistake, and rest for another minute.
 const FRESH_SECONDS: i64 = 60;
 
-type Found = Result<Credential, String>;
+/// How long a pass waits for another one that looks for a key in place of a rejected one.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whose key it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// The operator's own.
+    Own,
+    /// A Secret's.
+    Secret {
+        /// Of this namespace.
+        namespace: String,
+        /// By this name.
+        name: String,
+    },
+}
+
+/// A key that a pass may call with.
+#[derive(Clone, Debug)]
+pub struct Key {
+    holder: Holder,
+    credential: Credential,
+    /// Tells it from what the same holder has later: the Secret's version, or the secret id.
+    version: String,
+    /// The clock that the pass read.
+    since: Timestamp,
+    /// How often the cloud had rejected it by then.
+    rejections: u64,
+}
+
+impl Key {
+    /// What signs.
+    pub const fn credential(&self) -> &Credential {
+        &self.credential
+    }
+}
+
+/// What an order gets to call with.
+#[derive(Debug)]
+pub enum Found {
+    /// A key.
+    Key(Key),
+    /// No key, and why.
+    Not(Trouble),
+    /// A key that the cloud rejects, with what it said: it is not called now.
+    Rejected(Fault),
+    /// None yet; ask again then.
+    Later(Timestamp),
+}
+
+/// What a Secret held, with its version; or what is wrong with it.
+type Read = Result<(Credential, String), String>;
 
 /// The access keys of this process.
 pub struct Credentials {
-    own: Option<Credential>,
+    cluster: Cluster,
+    own: Own,
     sharing: Namespaces,
-    cache: Mutex<HashMap<(String, String), (Timestamp, Found)>>,
+    cache: Mutex<HashMap<(String, String), (Timestamp, Read)>>,
+    breakers: Mutex<Breakers>,
+    gate: sync::Mutex<()>,
 }
 
 impl Credentials {
-    /// `own` may be used by orders of `sharing` that name no Secret.
-    pub fn new(own: Option<Credential>, sharing: Namespaces) -> Self {
-        Self { own, sharing, cache: Mutex::default() }
+    /// Secrets are read through `cluster`; the identity of `own` may be used by orders of `sharing` that name no Secret.
+    pub fn new(cluster: Cluster, own: Source, sharing: Namespaces, metrics: Arc<Metrics>) -> Self {
+        let own = Own::new(own, metrics);
+        Self {
+            cluster,
+            own,
+            sharing,
+            cache: Mutex::default(),
+            breakers: Mutex::default(),
+            gate: sync::Mutex::default(),
+        }
     }
 
-    /// The key for an order of `namespace` that names `secret`. The outer error is the API server's, the inner one the
-    /// user's.
+    /// The key for an order of `namespace` that names `secret`. The error is the API server's.
     pub async fn resolve(
         &self,
-        cluster: &Cluster,
         namespace: &str,
         secret: Option<&str>,
         now: Timestamp,
-    ) -> Result<Result<Credential, Trouble>, cluster::Trouble> {
-        let found = match secret {
-            None => self.shared(namespace),
-            Some(name) => match self.remembered(namespace, name, now) {
-                Some(found) => found,
-                None => self.read(cluster, namespace, name, now).await?,
-            },
+    ) -> Result<Found, cluster::Trouble> {
+        let Some(name) = secret else { return Ok(self.shared(namespace, now).await) };
+        let found = match self.remembered(namespace, name, now) {
+            Some(found) => found,
+            None => self.read(namespace, name, now).await?,
         };
-        Ok(found.map_err(|message| {
-            let note = Note {
-                code: "CredentialsUnavailable".to_owned(),
-                message: message.clone(),
-                request_id: None,
-                time: now,
-            };
-            Trouble { meaning: Meaning::NoCredentials, sentence: message, note }
-        }))
-    }
-
-    fn shared(&self, namespace: &str) -> Found {
-        self.own.clone().filter(|_| self.sharing.include(namespace)).ok_or_else(|| {
-            "spec.credentialsRef is missing, and the operator lends no identity of its own to this namespace; name a \
-             Secret with the keys secretId and secretKey."
-                .to_owned()
+        let holder = Holder::Secret { namespace: namespace.to_owned(), name: name.to_owned() };
+        Ok(match found {
+            Ok((credential, version)) => self.admit(holder, credential, version, now),
+            Err(message) => Found::Not(unavailable(message, now)),
         })
     }
 
-    fn remembered(&self, namespace: &str, name: &str, now: Timestamp) -> Option<Found> {
+    /// The cloud rejects `key`: another one of the same holder, if there is one by now. Of several passes that ask, one asks
+    /// for all.
+    pub async fn replace(&self, key: &Key) -> Option<Key> {
+        let _gate = timeout(PATIENCE, self.gate.lock()).await.ok()?;
+        let now = clock::now();
+        let (credential, version) = match &key.holder {
+            Holder::Own => {
+                let credential = self.own.replace(&key.credential).await?;
+                let version = credential.secret_id().to_owned();
+                (credential, version)
+            }
+            Holder::Secret { namespace, name } => match self.read_since(namespace, name, key.since) {
+                Some(found) => found.ok()?,
+                None => self.read(namespace, name, now).await.ok()?.ok()?,
+            },
+        };
+        match self.admit(key.holder.clone(), credential, version, now) {
+            Found::Key(other) if other.version != key.version => Some(other),
+            Found::Key(_) | Found::Not(_) | Found::Rejected(_) | Found::Later(_) => None,
+        }
+    }
+
+    /// Why no further call may be made with `key`: the cloud has rejected it since it was resolved.
+    pub fn objection(&self, key: &Key) -> Option<Fault> {
+        self.breakers().objection(key)
+    }
+
+    /// The cloud rejected `key`; what to say of it.
+    pub fn rejected(&self, key: &Key, fault: Fault) -> Fault {
+        self.breakers().rejected(key, fault)
+    }
+
+    /// The cloud took `key`.
+    pub fn taken(&self, key: &Key) {
+        self.breakers().taken(key);
+    }
+
+    fn admit(&self, holder: Holder, credential: Credential, version: String, now: Timestamp) -> Found {
+        match self.breakers().ask(&holder, &version, now) {
+            Ok(rejections) => Found::Key(Key { holder, credential, version, since: now, rejections }),
+            Err(fault) => Found::Rejected(fault),
+        }
+    }
+
+    async fn shared(&self, namespace: &str, now: Timestamp) -> Found {
+        // Asked only where it may be used: a refusal must not depend on it, not even by its time.
+        let lent = if self.sharing.include(namespace) { self.own.lend(now).await } else { Lent::Nobody };
+        match lent {
+            Lent::Key(credential) => {
+                let version = credential.secret_id().to_owned();
+                self.admit(Holder::Own, credential, version, now)
+            }
+            Lent::Not(why) => Found::Not(not_issued(&why, now)),
+            Lent::Later(until) => Found::Later(until),
+            Lent::Nobody => Found::Not(unavailable(
+                "spec.credentialsRef is missing, and the operator lends no identity of its own to this namespace; name a \
+                 Secret with the keys secretId and secretKey."
+                    .to_owned(),
+                now,
+            )),
+        }
+    }
+
+    fn remembered(&self, namespace: &str, name: &str, now: Timestamp) -> Option<Read> {
         let mut cache = self.cache();
         // A clock that went back makes nothing younger.
         cache.retain(|_, (since, _)| (*since..later(*since, FRESH_SECONDS)).contains(&now));
         cache.get(&(namespace.to_owned(), name.to_owned())).map(|(_, found)| found.clone())
     }
 
-    async fn read(
-        &self,
-        cluster: &Cluster,
-        namespace: &str,
-        name: &str,
-        now: Timestamp,
-    ) -> Result<Found, cluster::Trouble> {
-        let found = match cluster.secret(namespace, name).await {
-            Ok(Some(secret)) => credential(name, &secret),
+    /// What the Secret held, if it was read after that.
+    fn read_since(&self, namespace: &str, name: &str, since: Timestamp) -> Option<Read> {
+        let cache = self.cache();
+        let found = cache.get(&(namespace.to_owned(), name.to_owned()));
+        found.filter(|(read, _)| *read > since).map(|(_, found)| found.clone())
+    }
+
+    async fn read(&self, namespace: &str, name: &str, now: Timestamp) -> Result<Read, cluster::Trouble> {
+        let found = match self.cluster.secret(namespace, name).await {
+            Ok(Some(secret)) => credential(name, &secret).map(|credential| (credential, version(&secret))),
             Ok(None) => {
                 Err(format!("There is no Secret {name} in this namespace; create it with secretId and secretKey."))
             }
@@ -103,12 +230,43 @@ impl Credentials {
         Ok(found)
     }
 
-    fn cache(&self) -> MutexGuard<'_, HashMap<(String, String), (Timestamp, Found)>> {
+    fn cache(&self) -> MutexGuard<'_, HashMap<(String, String), (Timestamp, Read)>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn breakers(&self) -> MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn credential(name: &str, secret: &Secret) -> Found {
+fn unavailable(message: String, now: Timestamp) -> Trouble {
+    let code = "CredentialsUnavailable".to_owned();
+    let note = Note { code, message: message.clone(), request_id: None, time: now };
+    Trouble { meaning: Meaning::NoCredentials, sentence: message, note }
+}
+
+fn not_issued(why: &NotIssued, now: Timestamp) -> Trouble {
+    let meaning = match why.cure {
+        Cure::Wait => Meaning::Unavailable,
+        Cure::Role => Meaning::NoCredentials,
+        Cure::Clock => Meaning::ClockSkew,
+    };
+    let Some(said) = &why.said else {
+        return Trouble { meaning, ..unavailable(why.sentence.to_owned(), now) };
+    };
+    let id = said.request_id.as_ref().map(|id| format!(", RequestId {id}")).unwrap_or_default();
+    let sentence = format!("{} ({}{id}).", why.sentence.trim_end_matches('.'), said.code);
+    let (code, message) = (said.code.clone(), said.message.clone());
+    Trouble { meaning, sentence, note: Note { code, message, request_id: said.request_id.clone(), time: now } }
+}
+
+/// Changes with whatever is stored, also if the Secret was deleted and made anew.
+fn version(secret: &Secret) -> String {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{}/{}", part(&secret.metadata.uid), part(&secret.metadata.resource_version))
+}
+
+fn credential(name: &str, secret: &Secret) -> Result<Credential, String> {
     let text = |key: &str| -> Result<Option<String>, String> {
         let bytes = secret.data.as_ref().and_then(|data| data.get(key));
         bytes
@@ -122,62 +280,4 @@ fn credential(name: &str, secret: &Secret) -> Found {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use k8s_openapi::ByteString;
-
-    use super::*;
-
-    fn secret(pairs: &[(&str, &[u8])]) -> Secret {
-        let data: BTreeMap<_, _> =
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect();
-        Secret { data: Some(data), ..Secret::default() }
-    }
-
-    #[test]
-    fn a_good_secret_is_a_credential() {
-        let good = credential("s", &secret(&[("secretId", b"id"), ("secretKey", b"key"), ("token", b"t")])).unwrap();
-        assert_eq!(good.secret_id(), "id");
-        assert!(good.token().is_some());
-    }
-
-    #[test]
-    fn a_bad_secret_names_the_key_and_the_cure_and_never_the_value() {
-        let (id, key) = (("secretId", b"id".as_slice()), ("secretKey", b"hidden".as_slice()));
-        for (pairs, names) in [
-            (vec![key], "secretId"),
-            (vec![id, ("secretKey", b"")], "secretKey"),
-            (vec![id, ("secretKey", b"hidden\n")], "secretKey"),
-            (vec![("secretId", b" id"), key], "secretId"),
-            (vec![id, ("secretKey", b"\xffhidden")], "secretKey"),
-            (vec![id, key, ("token", b"")], "token"),
-        ] {
-            let problem = credential("the-secret", &secret(&pairs)).unwrap_err();
-            assert!(problem.contains(names) && problem.contains("the-secret"), "{problem}");
-            assert!(!problem.contains("hidden"), "{problem}");
-        }
-    }
-
-    #[test]
-    fn the_operators_own_identity_is_lent_by_namespace_alone() {
-        let own = Credential::new("id", SecretString::from("key".to_owned()), None).unwrap();
-        let sharing = || Namespaces::Only(["team".to_owned()].into());
-        let with = Credentials::new(Some(own), sharing());
-        assert!(with.shared("team").is_ok());
-        let without = Credentials::new(None, sharing());
-        assert_eq!(with.shared("other").unwrap_err(), without.shared("team").unwrap_err());
-    }
-
-    #[test]
-    fn what_a_secret_held_is_stale_when_the_order_tries_again() {
-        let credentials = Credentials::new(None, Namespaces::All);
-        let at = |millisecond: i64| Timestamp::from_millisecond(1_700_000_000_000 + millisecond).unwrap();
-        let wrong: Found = Err("wrong".to_owned());
-        let key = || ("n".to_owned(), "s".to_owned());
-        for (asked, is_fresh) in [(0, true), (59_999, true), (60_000, false), (-1, false)] {
-            credentials.cache().insert(key(), (at(0), wrong.clone()));
-            assert_eq!(credentials.remembered("n", "s", at(asked)).is_some(), is_fresh, "{asked}");
-        }
-    }
-}
+mod tests;

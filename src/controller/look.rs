@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::cloud::Access;
+use super::cloud::{self, Access};
 use super::context::Context;
+use super::credentials::{Found, Key};
 use super::error::Error;
 use super::listing::{self, Queries};
 use super::memory;
@@ -55,8 +56,17 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
 
     let secret = view.object.spec.0.as_ref().ok().and_then(|spec| spec.credentials_ref.as_ref());
     let namespace = view.object.namespace().unwrap_or_default();
-    let found = ctx.credentials.resolve(&ctx.cluster, &namespace, secret.map(|secret| secret.name.as_str()), now).await;
-    let access = match found.map_err(Error::Look)?.and_then(|credential| access(credential, &order, now)) {
+    let found = ctx.credentials.resolve(&namespace, secret.map(|secret| secret.name.as_str()), now).await;
+    let access = match found.map_err(Error::Look)? {
+        Found::Key(key) => access(key, &order, now),
+        Found::Not(trouble) => Err(trouble),
+        Found::Rejected(fault) => Err(cloud::trouble(&fault)),
+        Found::Later(until) => {
+            view.seen.sight = Sight::Nothing { until: Some(until) };
+            return Ok(view);
+        }
+    };
+    let access = match access {
         Ok(access) => access,
         Err(trouble) => {
             view.seen.sight = blind(aim_then, &trouble);
@@ -139,13 +149,9 @@ fn rest_or_order(view: &mut View, ctx: &Context, aim: Aim) -> Option<Order> {
     None
 }
 
-fn access(
-    credential: crate::tencent::credential::Credential,
-    order: &Order,
-    now: Timestamp,
-) -> Result<Access, Trouble> {
+fn access(key: Key, order: &Order, now: Timestamp) -> Result<Access, Trouble> {
     match Region::new(&order.region) {
-        Ok(region) => Ok(Access { credential, region }),
+        Ok(region) => Ok(Access::new(key, region)),
         Err(error) => {
             let sentence = format!("spec.region {error}");
             let note = crate::core::record::Note {
@@ -193,7 +199,7 @@ fn needs(order: &Order, aim: Aim) -> (Urgency, Vec<(Action, u8)>) {
 fn room(view: &View, ctx: &Context, access: &Access, order: &Order, aim: Aim) -> Result<Instants, Timestamp> {
     let (urgency, needs) = needs(order, aim);
     ctx.cloud.room(&Claim {
-        identity: &access.credential.identity(),
+        identity: &access.identity(),
         region: &access.region,
         needs: &needs,
         urgency,

@@ -21,8 +21,6 @@ pub struct Entry {
     pub failing_since: Option<Timestamp>,
     /// The newest version that the server showed this process, and when: a cache that shows an older one is behind.
     pub written: Option<(u64, Instant)>,
-    /// Whether the order is in doubt.
-    pub in_doubt: bool,
 }
 
 impl Entry {
@@ -42,20 +40,19 @@ impl Memory {
         self.entries().get(uid).cloned().unwrap_or_default()
     }
 
-    /// Changes what is remembered of `uid`, and returns how many orders are in doubt.
-    pub fn change(&self, uid: &Uid, change: impl FnOnce(&mut Entry)) -> usize {
+    /// Changes what is remembered of `uid`.
+    pub fn change(&self, uid: &Uid, change: impl FnOnce(&mut Entry)) {
         let mut entries = self.entries();
         let mut entry = entries.remove(uid).unwrap_or_default();
         change(&mut entry);
         if entry != Entry::default() {
             entries.insert(uid.clone(), entry);
         }
-        entries.values().filter(|entry| entry.in_doubt).count()
     }
 
     /// Forgets an order that ended or is gone.
-    pub fn forget(&self, uid: &Uid) -> usize {
-        self.change(uid, |entry| *entry = Entry::default())
+    pub fn forget(&self, uid: &Uid) {
+        self.change(uid, |entry| *entry = Entry::default());
     }
 
     /// Forgets every order that is not `known`: one that was deleted while the watch was down is never told.
@@ -82,9 +79,9 @@ mod tests {
     fn an_order_at_rest_costs_nothing_once_it_is_forgotten() {
         let memory = Memory::default();
         let uid = Uid::new(&"a".repeat(32)).unwrap();
-        assert_eq!(memory.change(&uid, |entry| entry.in_doubt = true), 1);
-        assert!(memory.recall(&uid).in_doubt);
-        assert_eq!(memory.forget(&uid), 0);
+        memory.change(&uid, |entry| entry.wrote(Some(7)));
+        assert!(memory.recall(&uid).written.is_some());
+        memory.forget(&uid);
         assert!(memory.entries().is_empty());
     }
 

@@ -86,7 +86,7 @@ fn gone(view: &View, outcome: &Outcome, ctx: &Context) -> Action {
     if let Outcome::Accepted { flow_id, request_id } = outcome {
         tracing::warn!(flow_id = flow_id.value(), request_id, "accepted, and the object is gone: the copy stays");
     }
-    remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
+    ctx.memory.forget(&view.seen.subject.uid);
     Action::requeue(GONE)
 }
 
@@ -117,21 +117,19 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
     let generation = view.seen.subject.generation;
     let looked = !matches!(view.seen.sight, Sight::Nothing { .. } | Sight::NoRoom { .. });
     let in_doubt = next.record.standing(now, ctx.limits.fence()) == Standing::InDoubt;
-    let doubts = ctx.memory.change(&view.seen.subject.uid, |entry| {
+    ctx.memory.change(&view.seen.subject.uid, |entry| {
         if looked {
             let rest = next.until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
             entry.rest = rest.and_then(|rest| Some((Instant::now().checked_add(rest)?, generation)));
             entry.failing_since = failing(&view.seen.sight).then(|| entry.failing_since.unwrap_or(view.seen.now));
         }
-        entry.in_doubt = in_doubt;
     });
     let is_over = next.record.ended && !in_doubt && !is_written;
     // One that was deleted while this pass was under way stays forgotten.
     if is_over || !ctx.orders.hold(&view.object) {
-        remember(ctx, ctx.memory.forget(&view.seen.subject.uid));
+        ctx.memory.forget(&view.seen.subject.uid);
         return Action::await_change();
     }
-    remember(ctx, doubts);
     match next.until {
         _ if next.record.ended && !in_doubt => Action::await_change(),
         Some(until) => Action::requeue(Duration::try_from(until.duration_since(now)).unwrap_or_default()),
@@ -141,11 +139,6 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
 
 /// Tells the log, the figures and the object's events.
 async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Context) {
-    let namespace = view.object.namespace().unwrap_or_default();
-    if next.record.reason == Some(Reason::Completed) {
-        let at = next.record.copy.completion_time.or(next.record.since).unwrap_or(view.seen.now);
-        ctx.metrics.succeeded(&namespace, at);
-    }
     // A second FlowId has no place in the status, so it is told without a write.
     if !is_written && next.duplicates == 0 {
         tracing::debug!(step = step.name(), "nothing to write");
@@ -185,8 +178,4 @@ fn failing(sight: &Sight) -> bool {
         | Sight::Before { .. }
         | Sight::Doubt { .. } => false,
     }
-}
-
-fn remember(ctx: &Context, doubts: usize) {
-    ctx.metrics.set_in_doubt(doubts);
 }

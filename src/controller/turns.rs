@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::channel::mpsc::UnboundedSender;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -30,6 +31,14 @@ impl Orders {
     /// Reads from these caches.
     pub const fn new(watched: Vec<Watched>) -> Self {
         Self(watched)
+    }
+
+    /// Every object that is watched, once each watch has seen its first list.
+    pub fn listed(&self) -> Option<Vec<Arc<StoredBackup>>> {
+        let is_listed =
+            |watched: &Watched| watched.store.wait_until_ready().now_or_never().is_some_and(|it| it.is_ok());
+        let all = || self.0.iter().flat_map(|watched| watched.store.state()).collect();
+        self.0.iter().all(is_listed).then(all)
     }
 
     /// Whether `object` is still there, as far as the watch has told.
@@ -134,6 +143,17 @@ mod tests {
             writer.apply_watcher_event(&Event::Apply(object.clone()));
         }
         (Orders::new(vec![Watched { store, wake }]), woken)
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_list() {
+        let (store, mut writer) = reflector::store();
+        let orders = Orders::new(vec![Watched { store, wake: futures::channel::mpsc::unbounded().0 }]);
+        writer.apply_watcher_event(&Event::Init);
+        writer.apply_watcher_event(&Event::InitApply(order("a", 1, "mssql-x", "Running")));
+        assert!(orders.listed().is_none(), "half of a list is none");
+        writer.apply_watcher_event(&Event::InitDone);
+        assert_eq!(orders.listed().map(|all| all.len()), Some(1));
     }
 
     #[test]

@@ -122,6 +122,23 @@ impl Default for Record {
     }
 }
 
+/// What a [standing](Record::standing) rests on, without the texts: cheap to read for thousands of orders at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signs {
+    /// As in the record.
+    pub reason: Option<Reason>,
+    /// As in the record.
+    pub ended: bool,
+    /// Whether any trace of acceptance is there.
+    pub accepted: bool,
+    /// Whether an announced call has no answer yet.
+    pub announced: bool,
+    /// As in the record.
+    pub submit_time: Option<Timestamp>,
+    /// When the last refusal or failure was heard, if one is noted.
+    pub heard: Option<Timestamp>,
+}
+
 /// What a record amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
@@ -135,21 +152,44 @@ pub enum Standing {
     Waiting,
 }
 
-impl Record {
+impl Signs {
     /// Reads the state. A call whose fence still runs and that no answer followed is a doubt, whatever else a damaged
     /// status says (I6); so this is asked before everything else.
     pub fn standing(&self, now: Timestamp, fence_seconds: i64) -> Standing {
         let fence_runs = self.submit_time.is_some_and(|time| now < later(time, fence_seconds));
-        if fence_runs && !self.is_accepted() && !self.is_answered() {
+        if fence_runs && !self.accepted && !self.is_answered() {
             Standing::InDoubt
         } else if self.ended {
             Standing::Finished
-        } else if self.is_accepted() {
+        } else if self.accepted {
             Standing::Following
-        } else if self.intent.is_some() || matches!(self.reason, Some(Reason::Submitting | Reason::OutcomeUnknown)) {
+        } else if self.announced || matches!(self.reason, Some(Reason::Submitting | Reason::OutcomeUnknown)) {
             Standing::InDoubt
         } else {
             Standing::Waiting
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        !self.announced && self.heard.is_some_and(|heard| Some(heard) >= self.submit_time)
+    }
+}
+
+impl Record {
+    /// Reads the state, see [`Signs::standing`].
+    pub fn standing(&self, now: Timestamp, fence_seconds: i64) -> Standing {
+        self.signs().standing(now, fence_seconds)
+    }
+
+    /// What the state is read from.
+    pub fn signs(&self) -> Signs {
+        Signs {
+            reason: self.reason,
+            ended: self.ended,
+            accepted: self.is_accepted(),
+            announced: self.intent.is_some(),
+            submit_time: self.submit_time,
+            heard: self.error.as_ref().map(|error| error.time),
         }
     }
 
@@ -168,7 +208,7 @@ impl Record {
 
     /// Whether the last call was answered by a refusal, or its doubt ended otherwise than in acceptance.
     pub(super) fn is_answered(&self) -> bool {
-        self.intent.is_none() && self.error.as_ref().is_some_and(|error| Some(error.time) >= self.submit_time)
+        self.signs().is_answered()
     }
 
     /// The latest instant at which a call of this order can have been signed, if a call is known at all.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 pub use election::Candidacy;
 pub use flags::{Flags, blank_is_unset};
-pub use identity::StaticIdentity;
+pub use identity::{Identity, PodIdentity, StaticIdentity};
 pub use network::Proxy;
 
 use super::telemetry::LogFormat;
@@ -43,12 +43,14 @@ pub struct Wrong(String);
 pub struct Settings {
     /// Address of the cloud's API as given; may hold `{region}`.
     pub tencent_endpoint: String,
+    /// Address of STS as given.
+    pub tencent_sts_endpoint: String,
     /// Where orders are looked for.
     pub watch_namespaces: Namespaces,
     /// Where an order may leave its credentials out and use the operator's own.
     pub shared_identity_namespaces: Namespaces,
-    /// The operator's own access key.
-    pub identity: Option<StaticIdentity>,
+    /// The operator's own identity.
+    pub identity: Identity,
     /// PEM text of certificate authorities to trust beside the system's; holds at least one certificate.
     pub extra_ca_pem: Option<Vec<u8>>,
     /// How the cloud is reached if not directly.
@@ -143,8 +145,10 @@ impl Flags {
         // Destructured, so that a flag without an effect is a warning.
         let Self {
             tencent_endpoint,
+            tencent_sts_endpoint,
             watch_namespaces,
             shared_identity_namespaces,
+            node_role,
             extra_ca_file,
             api_share,
             poll_min_seconds,
@@ -159,13 +163,17 @@ impl Flags {
             signature_validity_seconds,
             clock_skew_seconds,
             listing_lag_seconds,
+            metadata_endpoint,
         } = self;
         let loopback = is_loopback(&tencent_endpoint).map_err(|reason| flags::TENCENT_ENDPOINT.refuse(&reason))?;
+        is_loopback(&tencent_sts_endpoint).map_err(|reason| flags::TENCENT_STS_ENDPOINT.refuse(&reason))?;
+        let metadata = checks::metadata(metadata_endpoint, &is_loopback)?;
+        let node_role = checks::switch(flags::NODE_ROLE, &node_role)?.then_some(metadata);
         let fence = checks::fence(&signature_validity_seconds, &clock_skew_seconds, &listing_lag_seconds, loopback)?;
         Ok(Settings {
             watch_namespaces: checks::watched(&watch_namespaces)?,
             shared_identity_namespaces: checks::sharing(&shared_identity_namespaces)?,
-            identity: identity::read(environment)?,
+            identity: identity::read(environment, node_role)?,
             extra_ca_pem: extra_ca_file.as_deref().map(network::read_authorities).transpose()?,
             proxy: network::read_proxy(environment)?,
             api_share: checks::share(&api_share)?,
@@ -177,6 +185,7 @@ impl Flags {
             holder: identity::holder(environment),
             candidacy: election::read(&leader_elect, lease_namespace, lease_name, environment)?,
             tencent_endpoint,
+            tencent_sts_endpoint,
         })
     }
 }

@@ -165,14 +165,13 @@ impl Lead {
 
 fn tell(leads: bool, led: bool, holder: Option<&str>) {
     match (leads, led, holder) {
-        (true, true, _) => {}
         (true, false, _) => tracing::info!("leading: the orders are this process's"),
         (false, true, holder) => {
             tracing::warn!(holder, "the lease is lost: standing by, no pass is begun before it is won again");
         }
         (false, false, Some(holder)) => tracing::info!(holder, "standing by: the orders are the holder's"),
-        // Nothing was read yet.
-        (false, false, None) => {}
+        // Renewed, or nothing was read yet.
+        (true, true, _) | (false, false, None) => {}
     }
 }
 

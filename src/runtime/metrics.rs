@@ -4,13 +4,17 @@
 //! one exception, the namespace: an object's name, its UID, an instance or a message never becomes a label, so that the
 //! number of series is bounded by the program's own tables and the number of namespaces.
 //!
+//! Counters and histograms count what this process did, and begin anew with it. Gauges of orders are a function of what
+//! is stored, see [`census`]: right from the first scrape after a restart.
+//!
 //! A registry is a value that is passed around, not a global: a test reads exactly what it caused.
 
+pub mod census;
+
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -19,6 +23,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use census::Census;
 
 /// The `Content-Type` of what [`Metrics::encode`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -42,11 +48,6 @@ struct PassLabels {
     result: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct NamespaceLabels {
-    namespace: String,
-}
-
 /// All figures of one process. Shared behind an `Arc`; no method waits for anything but a short lock.
 #[derive(Debug)]
 pub struct Metrics {
@@ -54,8 +55,7 @@ pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<ActionLabels, Histogram, fn() -> Histogram>,
     passes: Family<PassLabels, Counter>,
-    in_doubt: Gauge,
-    last_success: Family<NamespaceLabels, Gauge>,
+    counted: Arc<census::Counter>,
     status_writes: Counter,
     duplicates: Counter,
     undecodable: Counter,
@@ -70,8 +70,7 @@ impl Metrics {
             calls: Family::default(),
             call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
             passes: Family::default(),
-            in_doubt: Gauge::default(),
-            last_success: Family::default(),
+            counted: Arc::default(),
             status_writes: Counter::default(),
             duplicates: Counter::default(),
             undecodable: Counter::default(),
@@ -83,34 +82,21 @@ impl Metrics {
 
     /// Gives every figure its name. Destructured, so that a figure without a name is a warning.
     fn register(&mut self, version: &'static str) {
-        let Self {
-            registry,
-            calls,
-            call_seconds,
-            passes,
-            in_doubt,
-            last_success,
-            status_writes,
-            duplicates,
-            undecodable,
-            leader,
-        } = self;
+        let Self { registry, calls, call_seconds, passes, counted, status_writes, duplicates, undecodable, leader } =
+            self;
         let build = Info::new(vec![("version", version)]);
         registry.register("build", "The program that speaks here", build);
         registry.register("cloud_calls", "Calls to the cloud, by action and answered code", calls.clone());
         let help = "How long a call to the cloud took, from the connection to the last byte read";
         registry.register_with_unit("cloud_call_duration", help, Unit::Seconds, call_seconds.clone());
         registry.register("passes", "Passes over an object, by result", passes.clone());
-        let help = "Orders of which nobody knows yet whether the cloud accepted them";
-        registry.register("orders_in_doubt", help, in_doubt.clone());
-        let help = "When the latest backup of the namespace was complete, in seconds since 1970";
-        registry.register_with_unit("last_success_timestamp", help, Unit::Seconds, last_success.clone());
         registry.register("status_writes", "Writes of a status to the API server", status_writes.clone());
         let help = "Backups that were seen in the cloud beyond the one that their order may have";
         registry.register("duplicate_backups", help, duplicates.clone());
         let help = "Times an object was met whose spec or status cannot be read";
         registry.register("undecodable_objects", help, undecodable.clone());
         registry.register("leader", "Whether this process works (1) or stands by (0)", leader.clone());
+        registry.register_collector(Box::new(counted.clone()));
     }
 
     /// One call to the cloud ended. `code` is the code of the caller's table, `OK` for a good answer, a word of its own
@@ -125,18 +111,10 @@ impl Metrics {
         self.passes.get_or_create(&PassLabels { result }).inc();
     }
 
-    /// How many orders are in doubt at present.
-    pub fn set_in_doubt(&self, orders: usize) {
-        self.in_doubt.set(i64::try_from(orders).unwrap_or(i64::MAX));
-    }
-
-    /// A backup of `namespace` was complete at `at`. The figure never goes back: after a restart the finished objects
-    /// come in any order.
-    pub fn succeeded(&self, namespace: &str, at: Timestamp) {
-        let labels = NamespaceLabels { namespace: namespace.to_owned() };
-        let gauge = self.last_success.get_or_create(&labels);
-        let latest: &AtomicI64 = gauge.inner();
-        latest.fetch_max(at.as_second(), Ordering::Relaxed);
+    /// From now on the figures of what is stored are what `count` says at the moment of a scrape; it is asked on the
+    /// thread that does the work, so it must not wait. Nothing is shown while it says `None`.
+    pub fn count_with(&self, count: impl Fn() -> Option<Census> + Send + Sync + 'static) {
+        self.counted.set(count);
     }
 
     /// A status was written to the API server.
@@ -172,14 +150,30 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
+    use super::census::Namespace;
     use super::*;
 
     fn lines(metrics: &Metrics) -> Vec<String> {
         metrics.encode().expect("encodable").lines().map(str::to_owned).collect()
     }
 
-    fn second(second: i64) -> Timestamp {
-        Timestamp::from_second(second).expect("in range")
+    fn second(second: i64) -> Option<Timestamp> {
+        Timestamp::from_second(second).ok()
+    }
+
+    fn census() -> Census {
+        let namespace = Namespace {
+            backups: [("Completed", 7), ("Failed", 2)].into(),
+            unresolved: [("Failed", 1)].into(),
+            in_doubt: 0,
+            oldest_doubt: None,
+            oldest_waiting: second(1_700_000_000),
+            oldest_unmet: second(1_600_000_000),
+            last_success: second(1_800_000_000),
+        };
+        [("team-a".to_owned(), namespace)].into()
     }
 
     #[test]
@@ -187,8 +181,7 @@ mod tests {
         let metrics = Metrics::new("1.2.3");
         metrics.call("CreateBackup", "OK", Duration::from_millis(40));
         metrics.pass("rest");
-        metrics.set_in_doubt(3);
-        metrics.succeeded("team-a", second(1_800_000_000));
+        metrics.count_with(|| Some(census()));
         metrics.status_written();
         metrics.duplicate_seen();
         metrics.undecodable_met();
@@ -200,7 +193,12 @@ mod tests {
             r#"sqlserver_backup_operator_cloud_call_duration_seconds_bucket{le="0.025",action="CreateBackup"} 0"#,
             r#"sqlserver_backup_operator_cloud_call_duration_seconds_bucket{le="0.05",action="CreateBackup"} 1"#,
             r#"sqlserver_backup_operator_passes_total{result="rest"} 1"#,
-            "sqlserver_backup_operator_orders_in_doubt 3",
+            r#"sqlserver_backup_operator_backups{namespace="team-a",reason="Completed"} 7"#,
+            r#"sqlserver_backup_operator_backups{namespace="team-a",reason="Failed"} 2"#,
+            r#"sqlserver_backup_operator_unresolved_failures{namespace="team-a",reason="Failed"} 1"#,
+            r#"sqlserver_backup_operator_orders_in_doubt{namespace="team-a"} 0"#,
+            r#"sqlserver_backup_operator_oldest_waiting_timestamp_seconds{namespace="team-a"} 1700000000"#,
+            r#"sqlserver_backup_operator_oldest_unmet_timestamp_seconds{namespace="team-a"} 1600000000"#,
             r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="team-a"} 1800000000"#,
             "sqlserver_backup_operator_status_writes_total 1",
             "sqlserver_backup_operator_duplicate_backups_total 1",
@@ -214,22 +212,24 @@ mod tests {
     }
 
     #[test]
-    fn the_last_success_never_goes_back() {
+    fn an_instant_that_nothing_happened_at_is_left_out() {
         let metrics = Metrics::new("1.2.3");
-        metrics.succeeded("a", second(200));
-        metrics.succeeded("a", second(100));
-        metrics.succeeded("b", second(100));
+        metrics.count_with(|| Some(census()));
         let lines = lines(&metrics);
-        let shown = |line: &str| lines.iter().any(|shown| shown == line);
-        assert!(shown(r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="a"} 200"#));
-        assert!(shown(r#"sqlserver_backup_operator_last_success_timestamp_seconds{namespace="b"} 100"#));
+        assert!(
+            lines.iter().any(|line| line.starts_with("# TYPE sqlserver_backup_operator_oldest_doubt")),
+            "{lines:#?}"
+        );
+        assert!(!lines.iter().any(|line| line.starts_with("sqlserver_backup_operator_oldest_doubt")), "{lines:#?}");
     }
 
+    /// A zero would end an alert that should go on.
     #[test]
-    fn in_doubt_follows_the_present() {
+    fn nothing_is_said_of_the_orders_before_they_are_known() {
         let metrics = Metrics::new("1.2.3");
-        metrics.set_in_doubt(3);
-        metrics.set_in_doubt(0);
-        assert!(lines(&metrics).contains(&"sqlserver_backup_operator_orders_in_doubt 0".to_owned()));
+        let namespaced = |metrics: &Metrics| lines(metrics).iter().filter(|line| line.contains("{namespace=")).count();
+        assert_eq!(namespaced(&metrics), 0, "nobody counts");
+        metrics.count_with(|| None);
+        assert_eq!(namespaced(&metrics), 0, "who counts knows nothing yet");
     }
 }

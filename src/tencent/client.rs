@@ -13,8 +13,8 @@
 //! # Why not a client with middleware
 //! Every layer that could resend, redirect, decompress or time out differently is one more way for two backups.
 
-mod answer;
-mod transport;
+pub(super) mod answer;
+pub(super) mod transport;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -37,7 +37,7 @@ use super::sign::{self, Subject};
 use super::sqlserver::Call;
 
 /// The content type, to the byte as it is signed.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// What a client is built from.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl Client {
     pub async fn send<C: Call>(&self, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
         let client = if C::ACTION.is_mutation() { &self.mutations } else { &self.reads };
         // If we die from here on, a submission's intent is durable and the next pass is in doubt (I4).
-        let (status, body) = transport::exchange(client, signed.request).await?;
+        let (status, body) = transport::exchange(client, signed.request, LARGEST_ANSWER).await?;
         answer::read::<C>(status, &body)
     }
 }
@@ -159,11 +159,11 @@ impl<C: Call> fmt::Debug for Signed<C> {
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
+pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
     headers.insert(HeaderName::from_static(name), value);
 }
 
-fn plain(value: &str) -> Result<HeaderValue, Fault> {
+pub(super) fn plain(value: &str) -> Result<HeaderValue, Fault> {
     HeaderValue::from_str(value).map_err(|error| unsendable(&error))
 }
 
@@ -173,7 +173,7 @@ fn secret(value: &str) -> Result<HeaderValue, Fault> {
     Ok(value)
 }
 
-fn unsendable(error: &dyn fmt::Display) -> Fault {
+pub(super) fn unsendable(error: &dyn fmt::Display) -> Fault {
     Fault::not_sent(NotSent::Unsendable, &error.to_string())
 }
 

@@ -5,7 +5,8 @@
 //! refusal names the key, what is wrong with it, and the cure.
 //!
 //! Two credentials with one secret id share the cloud's rate limits, whatever their secrets or tokens: [`KeyIdentity`]
-//! is that identity (I8).
+//! is that identity (I8). The temporary keys of a role are counted under the role: its secret ids change with every
+//! renewal, and a budget that began anew with each would be none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub enum CredentialError {
 /// A key pair, with a session token if it is temporary.
 #[derive(Clone)]
 pub struct Credential {
+    secret_id: Arc<str>,
     identity: KeyIdentity,
     secret_key: SecretString,
     token: Option<SecretString>,
@@ -77,12 +79,19 @@ impl Credential {
         if let Some(token) = &token {
             check(Part::Token, token.expose_secret())?;
         }
-        Ok(Self { identity: KeyIdentity(Arc::from(secret_id)), secret_key, token })
+        let secret_id: Arc<str> = Arc::from(secret_id);
+        Ok(Self { identity: KeyIdentity(secret_id.clone()), secret_id, secret_key, token })
+    }
+
+    /// The same key, counted under `role`. No secret id holds a blank, so none is ever taken for a role.
+    #[must_use]
+    pub fn of_role(self, role: &str) -> Self {
+        Self { identity: KeyIdentity(Arc::from(format!("role {role}"))), ..self }
     }
 
     /// The public half, as it stands in the `Authorization` header.
     pub fn secret_id(&self) -> &str {
-        &self.identity.0
+        &self.secret_id
     }
 
     /// The signing half.
@@ -104,21 +113,24 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
-            .field("secret_id", &self.identity)
+            .field("secret_id", &format_args!("{}", shortened(&self.secret_id)))
             .field("token", &self.token.is_some())
             .finish_non_exhaustive()
     }
 }
 
-/// The access key that calls are counted under: equal if and only if the secret ids are. Its `Debug` is shortened.
+/// What calls are counted under: a secret id, or the role that temporary keys belong to. Its `Debug` is shortened.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyIdentity(Arc<str>);
 
 impl fmt::Debug for KeyIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self.0.chars().take(6).collect();
-        write!(f, "{shown}…")
+        f.write_str(&shortened(&self.0))
     }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(6).chain(['…']).collect()
 }
 
 fn check(part: Part, value: &str) -> Result<(), CredentialError> {
@@ -198,5 +210,14 @@ mod tests {
         let one = build("id", "first", None).unwrap().identity();
         assert_eq!(one, build("id", "second", Some("t")).unwrap().identity());
         assert_ne!(one, build("other", "first", None).unwrap().identity());
+    }
+
+    #[test]
+    fn i8_the_keys_of_a_role_share_its_identity() {
+        let key = |id: &str, role: &str| build(id, "k", Some("t")).unwrap().of_role(role);
+        assert_eq!(key("first", "backup").identity(), key("second", "backup").identity());
+        assert_ne!(key("first", "backup").identity(), key("first", "restore").identity());
+        assert_ne!(key("backup", "backup").identity(), build("backup", "k", None).unwrap().identity());
+        assert_eq!(key("first", "backup").secret_id(), "first", "signed with its own");
     }
 }

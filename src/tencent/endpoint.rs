@@ -15,6 +15,8 @@ use super::region::Region;
 pub const DEFAULT_ENDPOINT: &str = "https://sqlserver.tencentcloudapi.com";
 /// Where regions of the financial zone are served: the default host does not know them.
 const FINANCIAL_ENDPOINT: &str = "https://sqlserver.{region}.tencentcloudapi.com";
+/// Where a node asks for what belongs to it, the keys of its role among it.
+pub const METADATA_ENDPOINT: &str = "http://metadata.tencentyun.com";
 /// Stands for the region in an endpoint.
 const PLACEHOLDER: &str = "{region}";
 /// Takes the placeholder's place while the shape is checked. No region can change what this one shows: regions are
@@ -42,6 +44,9 @@ pub enum EndpointError {
     /// `{region}` outside the host name, or another brace.
     #[error("the endpoint may hold {{region}} in its host name, and no other braces")]
     Placeholder,
+    /// A metadata service that is neither the vendor's nor on this machine.
+    #[error("the metadata service is {METADATA_ENDPOINT}, or an address on loopback")]
+    Metadata,
 }
 
 /// A checked endpoint.
@@ -79,6 +84,16 @@ impl Endpoint {
         }
         let is_default = Url::parse(DEFAULT_ENDPOINT).is_ok_and(|default| default == sample);
         Ok(Self { template: text.to_owned(), sample, is_default })
+    }
+
+    /// The metadata service of a node, which speaks plain HTTP to the machine that it is asked from: its fixed address, or
+    /// a stand-in on loopback.
+    pub fn metadata(text: &str) -> Result<Self, EndpointError> {
+        let sample = Url::parse(text).map_err(|_| EndpointError::NotAUrl)?;
+        if text == METADATA_ENDPOINT {
+            return Ok(Self { template: text.to_owned(), sample, is_default: false });
+        }
+        Self::parse(text).and_then(|it| if it.is_loopback() { Ok(it) } else { Err(EndpointError::Metadata) })
     }
 
     /// Where a request for `region` is sent.
@@ -196,6 +211,17 @@ mod tests {
         }
         let chosen = Endpoint::parse("https://cloud.example").unwrap();
         assert_eq!(chosen.url_for(&fsi).as_str(), "https://cloud.example/");
+    }
+
+    #[test]
+    fn keys_of_a_node_are_asked_for_at_one_address_or_on_this_machine() {
+        for good in [METADATA_ENDPOINT, "http://127.0.0.1:80", "http://[::1]:1"] {
+            assert!(Endpoint::metadata(good).is_ok(), "{good}");
+        }
+        for bad in ["http://metadata.tencentyun.com.example", "https://cloud.example", "http://169.254.0.23", "x"] {
+            assert!(Endpoint::metadata(bad).is_err(), "{bad}");
+        }
+        assert!(!Endpoint::metadata(METADATA_ENDPOINT).unwrap().is_loopback());
     }
 
     #[test]

@@ -190,6 +190,7 @@ fn i6_what_is_written_over_a_status_is_what_the_schema_takes() {
         let object = stored(&spec, &before);
         prop_assert!(object.status.unreadable.is_empty(), "{:?}", object.status.unreadable);
         let seen = Seen { record: conversion::record(&object.status), ..seen };
+        prop_assert_eq!(conversion::signs(&object.status), seen.record.signs(), "the figures count what is decided on");
         let step = decide(order.as_ref(), &seen, &LIMITS);
         let next = fold(order.as_ref().ok(), &seen, &step, &Outcome::None, seen.now, &LIMITS);
         let status = conversion::status(&next.record, &object.status.fields, 1, seen.now);
@@ -234,6 +235,7 @@ fn i6_anything_in_one_field_hides_no_other() {
         let (mut whole, mut rest) = (read(&before), read(&spoilt));
         let object = stored(&spec, &spoilt);
         let record = conversion::record(&object.status);
+        prop_assert_eq!(conversion::signs(&object.status), record.signs());
         drop(serde_json::to_value(conversion::status(&record, &object.status.fields, 1, Timestamp::MAX)).unwrap());
         drop((whole.as_object_mut().unwrap().remove(field), rest.as_object_mut().unwrap().remove(field)));
         prop_assert_eq!(whole, rest);

@@ -6,21 +6,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use sqlserver_backup_operator::core::reason::{Reason, Verdict};
-use sqlserver_backup_operator::runtime::metrics::Metrics;
 use sqlserver_backup_operator::tencent::codes;
+use sqlserver_backup_operator::tencent::role::{Cure, sts};
 
 use crate::golden;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Compares what stands between the marks of `table` in `page` with `lines`.
-fn compare(page: &str, table: &str, lines: impl IntoIterator<Item = String>) {
+pub(crate) fn compare(page: &str, table: &str, lines: impl IntoIterator<Item = String>) {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let (begin, end) = (format!("<!-- begin generated: {table} -->\n"), format!("<!-- end generated: {table} -->"));
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{page} has no mark {begin}"));
@@ -69,30 +67,13 @@ fn the_codes_are_those_of_the_table() {
 }
 
 #[test]
-fn the_metrics_are_those_that_are_served() {
-    let metrics = Metrics::new("1");
-    // A figure without a series may be left out: each gets one.
-    metrics.call("CreateBackup", "OK", Duration::ZERO);
-    metrics.pass("ok");
-    metrics.succeeded("team", Timestamp::UNIX_EPOCH);
-    let text = metrics.encode().unwrap();
-    let rows = text.lines().filter_map(|line| line.strip_prefix("# HELP ")).map(|help| {
-        let (name, meaning) = help.split_once(' ').unwrap();
-        let kind = text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
-        let suffix = match kind {
-            "counter" => "_total",
-            "info" => "_info",
-            _ => "",
-        };
-        let series = |line: &&str| line.starts_with(name) && !line.contains("le=\"");
-        let labels = text.lines().find(series).and_then(|line| Some(line.split_once('{')?.1.split_once('}')?.0));
-        let labels: Vec<String> = labels.map_or(vec![], |labels| {
-            labels.split(',').filter_map(|label| label.split_once('=')).map(|(label, _)| format!("`{label}`")).collect()
-        });
-        format!("| `{name}{suffix}` | {kind} | {} | {meaning} |", labels.join(", "))
+fn the_answers_of_sts_are_those_of_the_table() {
+    let head = ["| code | whose turn | what you read |", "|---|---|---|"].map(str::to_owned);
+    let rows = sts::EXPLAINED.iter().map(|(code, cure, sentence)| {
+        let turn = if *cure == Cure::Wait { "nobody: it is tried again" } else { "who set up the role" };
+        format!("| `{code}` | {turn} | {sentence} |")
     });
-    let head = ["| name | type | labels | meaning |", "|---|---|---|---|"].map(str::to_owned);
-    compare("docs/operations.md", "metrics", head.into_iter().chain(rows));
+    compare("docs/credentials.md", "sts", head.into_iter().chain(rows));
 }
 
 #[test]

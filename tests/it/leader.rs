@@ -155,6 +155,11 @@ async fn a_leader_without_an_api_server_stops_before_another_may_begin_and_stand
     let order = world.order("cut-off", json!({ "credentialsRef": null })).await;
     world.reaches(&order, "Running").await;
 
+    // Not in the middle of a write: that pass would wait for its answer.
+    let settled = one.calls().await + 2;
+    while one.calls().await < settled {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     wire.fall_silent(true);
     let begin = Instant::now();
     let (mut calls, mut last) = (0, Instant::now());

@@ -35,10 +35,17 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts `run` with `environment` and nothing else; appends to `log`.
     pub(crate) fn spawn(environment: &Environment, log: &Path) -> Self {
+        Self::spawn_as(&[env!("CARGO_BIN_EXE_sqlserver-backup-operator").to_owned()], environment, log)
+    }
+
+    /// The same for a program that `words` start.
+    pub(crate) fn spawn_as(words: &[String], environment: &Environment, log: &Path) -> Self {
         let output = File::options().create(true).append(true).open(log).unwrap();
         let mut command = Command::new("setpriv");
         command
-            .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_sqlserver-backup-operator"), "run"])
+            .args(["--pdeathsig", "KILL", "--"])
+            .args(words)
+            .arg("run")
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .envs(environment)

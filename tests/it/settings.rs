@@ -50,11 +50,15 @@ fn assert_refused(case: &str, output: &Output, fragments: &[&str]) {
 }
 
 /// Flag, environment name, a wrong value, and what the sentence must say beside both names.
-const WRONG: [(&str, &str, &str, &str); 24] = [
+const WRONG: [(&str, &str, &str, &str); 26] = [
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://sqlserver.tencentcloudapi.com/v1", "path"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "http://sqlserver.tencentcloudapi.com", "https"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://user:secret-of-the-tests@host", "user"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "sqlserver", "URL"),
+    ("--tencent-sts-endpoint", "TENCENT_STS_ENDPOINT", "https://sts.tencentcloudapi.com/v1", "path"),
+    ("--tencent-sts-endpoint", "TENCENT_STS_ENDPOINT", "http://sts.tencentcloudapi.com", "https"),
+    ("--node-role", "NODE_ROLE", "yes", "true or false"),
+    ("--metadata-endpoint", "METADATA_ENDPOINT", "http://metadata.example", "loopback"),
     ("--watch-namespaces", "WATCH_NAMESPACES", "team-a,,team-b", "empty"),
     ("--watch-namespaces", "WATCH_NAMESPACES", "Team_A", "no name of a namespace"),
     ("--shared-identity-namespaces", "SHARED_IDENTITY_NAMESPACES", "team-a,*", "* alone"),
@@ -106,6 +110,13 @@ fn half_a_key_is_refused_without_showing_it() {
 }
 
 #[test]
+fn half_of_a_pods_identity_is_refused() {
+    let role = ("TKE_ROLE_ARN", "qcs::cam::uin/1:roleName/backup");
+    assert_refused("half", &run(&[], &[role]), &["TKE_REGION is not set", "TKE_WEB_IDENTITY_TOKEN_FILE", "or none"]);
+    assert_refused("beside a key", &run(&[], &[role, KEY_PAIR[0], KEY_PAIR[1]]), &["TKE_REGION is not set"]);
+}
+
+#[test]
 fn an_unknown_argument_is_one_sentence_with_the_nearest_known_one() {
     assert_refused("typo", &run(&["--poll-min-second=3"], &[]), &["--poll-min-second", "--poll-min-seconds"]);
     assert_refused("no value", &run(&["--api-share"], &[]), &["--api-share"]);
@@ -132,6 +143,8 @@ fn what_is_right_passes_the_check() {
         ("LEASE_NAME", "ours.v1"),
         ("LISTING_LAG_SECONDS", "0"),
         ("LOG_FORMAT", "text"),
+        ("METADATA_ENDPOINT", "http://127.0.0.1:1"),
+        ("NODE_ROLE", "true"),
         ("POD_NAMESPACE", "tools"),
         ("POLL_MAX_SECONDS", "1"),
         ("POLL_MIN_SECONDS", "1"),
@@ -139,6 +152,7 @@ fn what_is_right_passes_the_check() {
         ("SHARED_IDENTITY_NAMESPACES", "*"),
         ("SIGNATURE_VALIDITY_SECONDS", "1"),
         ("TENCENT_ENDPOINT", "http://127.0.0.1:1"),
+        ("TENCENT_STS_ENDPOINT", "http://127.0.0.1:1"),
         ("WATCH_NAMESPACES", ""),
     ];
     let variables: Vec<_> = KEY_PAIR.into_iter().chain(right).collect();

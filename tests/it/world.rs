@@ -62,7 +62,7 @@ pub(crate) struct World {
     pub(crate) environment: Environment,
     pub(crate) operator: Option<Operator>,
     pub(crate) folder: PathBuf,
-    secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
 }
 
 impl World {

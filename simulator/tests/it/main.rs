@@ -20,3 +20,4 @@ mod program;
 mod refusals;
 mod sdk;
 mod signature;
+mod sts;

@@ -64,7 +64,7 @@ fn flags_set_keys_instances_and_a_nightly_backup() {
         "600",
     ]);
     assert_eq!(lines[..2], ["key AKIDFLAG secret", "instance mssql-flag0001 region=ap-x databases=a+b"]);
-    let control = lines[2].split("control=").last().unwrap();
+    let control = lines[3].split("control=").last().unwrap();
     let mut stream = connect(control).unwrap();
     stream.write_all(b"GET /backups HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n").unwrap();
     let backups: Value = serde_json::from_str(&read_response(stream).unwrap().body).unwrap();

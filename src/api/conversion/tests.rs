@@ -152,3 +152,11 @@ fn i6_what_was_written_by_hand_is_not_written_back_smaller() {
     let beyond = record(&stored(&json!({ "submitTime": "9999-12-31T23:59:59Z" })));
     assert!(beyond.submit_time > Some("9999-01-01T00:00:00Z".parse().unwrap()), "{beyond:?}");
 }
+
+#[test]
+fn signs_are_those_of_the_record() {
+    for sample in samples() {
+        let status = read(status(&sample, &SqlServerBackupStatus::default(), 3, at(50)));
+        assert_eq!(signs(&status), record(&status).signs());
+    }
+}

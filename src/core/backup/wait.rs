@@ -162,9 +162,9 @@ pub(in crate::core) fn refused(order: &Order, trouble: &Trouble, record: &Record
         Meaning::DatabaseBusy => (Reason::DatabaseBusy, 1, 60),
         Meaning::Throttled => (Reason::Throttled, 2, 60),
         Meaning::Unavailable => (Reason::CloudUnreachable, 5, 60),
-        // The Secret is read anyway once a minute, and no call is spent on it.
-        Meaning::NoCredentials => (Reason::CredentialsUnavailable, 60, 60),
-        Meaning::Credentials => (Reason::CredentialsUnavailable, 60, 600),
+        // The Secret is read anyway once a minute. How often a rejected key is called with is for the shell to say, once for
+        // all orders under it.
+        Meaning::NoCredentials | Meaning::Credentials => (Reason::CredentialsUnavailable, 60, 60),
         Meaning::AccessDenied => (Reason::AccessDenied, 60, 600),
         Meaning::ClockSkew => (Reason::ClockSkew, 60, 600),
         Meaning::InstanceNotFound => return ended(Reason::InstanceNotFound, trouble),

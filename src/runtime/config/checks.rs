@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::flags::{
-    ADMIN_ADDRESS, API_SHARE, CLOCK_SKEW_SECONDS, LISTING_LAG_SECONDS, LOG_FILTER, LOG_FORMAT, POLL_MAX_SECONDS,
-    POLL_MIN_SECONDS, SHARED_IDENTITY_NAMESPACES, SIGNATURE_VALIDITY_SECONDS, Setting, WATCH_NAMESPACES,
+    ADMIN_ADDRESS, API_SHARE, CLOCK_SKEW_SECONDS, LISTING_LAG_SECONDS, LOG_FILTER, LOG_FORMAT, METADATA,
+    METADATA_ENDPOINT, POLL_MAX_SECONDS, POLL_MIN_SECONDS, SHARED_IDENTITY_NAMESPACES, SIGNATURE_VALIDITY_SECONDS,
+    Setting, WATCH_NAMESPACES,
 };
 use super::{Fence, Log, Namespaces, Polling, Wrong};
 use crate::runtime::telemetry::{self, LogFormat};
@@ -56,6 +57,19 @@ pub(super) fn share(text: &str) -> Result<f64, Wrong> {
     // "NaN" parses, and lies in no range.
     let share = text.parse::<f64>().ok().filter(|share| (0.05..=1.0).contains(share));
     share.ok_or_else(|| API_SHARE.wrong(text, "give a number from 0.05 to 1"))
+}
+
+/// A switch.
+pub(super) fn switch(setting: Setting, text: &str) -> Result<bool, Wrong> {
+    text.parse().map_err(|_| setting.wrong(text, "give true or false"))
+}
+
+/// Where the node's metadata service is. What it answers are keys, so nobody else may be asked.
+pub(super) fn metadata(text: String, is_loopback: impl Fn(&str) -> Result<bool, String>) -> Result<String, Wrong> {
+    if text == METADATA || (text.starts_with("http://") && is_loopback(&text) == Ok(true)) {
+        return Ok(text);
+    }
+    Err(METADATA_ENDPOINT.refuse(&format!("only {METADATA} is asked for keys, or http on loopback: leave it out")))
 }
 
 /// Where the admin server listens. A host name is refused: what it resolves to may change, and may be two addresses.

@@ -50,7 +50,7 @@ pub(super) fn read(
             return Err(LEASE_NAMESPACE.refuse(&cure));
         }
     };
-    Ok(Some(Candidacy { namespace, name, pod: identity::pod(environment) }))
+    Ok(Some(Candidacy { namespace, name, pod: identity::pod_name(environment) }))
 }
 
 fn mounted(file: &Path) -> Option<String> {

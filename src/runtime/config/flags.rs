@@ -40,9 +40,11 @@ impl fmt::Display for Setting {
 }
 
 pub(super) const TENCENT_ENDPOINT: Setting = Setting::new("tencent-endpoint", "TENCENT_ENDPOINT");
+pub(super) const TENCENT_STS_ENDPOINT: Setting = Setting::new("tencent-sts-endpoint", "TENCENT_STS_ENDPOINT");
 pub(super) const WATCH_NAMESPACES: Setting = Setting::new("watch-namespaces", "WATCH_NAMESPACES");
 pub(super) const SHARED_IDENTITY_NAMESPACES: Setting =
     Setting::new("shared-identity-namespaces", "SHARED_IDENTITY_NAMESPACES");
+pub(super) const NODE_ROLE: Setting = Setting::new("node-role", "NODE_ROLE");
 pub(super) const EXTRA_CA_FILE: Setting = Setting::new("extra-ca-file", "EXTRA_CA_FILE");
 pub(super) const API_SHARE: Setting = Setting::new("api-share", "API_SHARE");
 pub(super) const POLL_MIN_SECONDS: Setting = Setting::new("poll-min-seconds", "POLL_MIN_SECONDS");
@@ -58,12 +60,17 @@ pub(super) const SIGNATURE_VALIDITY_SECONDS: Setting =
     Setting::new("signature-validity-seconds", "SIGNATURE_VALIDITY_SECONDS");
 pub(super) const CLOCK_SKEW_SECONDS: Setting = Setting::new("clock-skew-seconds", "CLOCK_SKEW_SECONDS");
 pub(super) const LISTING_LAG_SECONDS: Setting = Setting::new("listing-lag-seconds", "LISTING_LAG_SECONDS");
+pub(super) const METADATA_ENDPOINT: Setting = Setting::new("metadata-endpoint", "METADATA_ENDPOINT");
+/// Where a node is asked for its role's keys, unless a test has a stand-in.
+pub(super) const METADATA: &str = "http://metadata.tencentyun.com";
 
 /// What the user typed.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "From the environment alone:
   TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY, TENCENTCLOUD_TOKEN
           The operator's own access key, for namespaces that may share it; the token only with temporary keys
+  TKE_REGION, TKE_PROVIDER_ID, TKE_WEB_IDENTITY_TOKEN_FILE, TKE_ROLE_ARN
+          Pod identity of TKE, in place of that key: set by the cluster's webhook, all of them or none
   HTTPS_PROXY, NO_PROXY
           Proxy on the way to the cloud, and the hosts reached without it; never used for loopback
   KUBECONFIG
@@ -77,6 +84,10 @@ pub struct Flags {
     #[arg(long, env, value_name = "URL", default_value = "https://sqlserver.tencentcloudapi.com")]
     pub(super) tencent_endpoint: String,
 
+    /// Address of STS, which gives the keys of the pod's role: https, or http on loopback; no path
+    #[arg(long, env, value_name = "URL", default_value = "https://sts.tencentcloudapi.com")]
+    pub(super) tencent_sts_endpoint: String,
+
     /// Namespaces in which orders are looked for, separated by commas; empty means all
     #[arg(long, env, value_name = "NAMES", default_value = "", hide_default_value = true)]
     pub(super) watch_namespaces: String,
@@ -84,6 +95,10 @@ pub struct Flags {
     /// Namespaces that may leave credentialsRef out, separated by commas; empty means none, * means all
     #[arg(long, env, value_name = "NAMES", default_value = "", hide_default_value = true)]
     pub(super) shared_identity_namespaces: String,
+
+    /// Whether the node's role is the operator's identity where there is no other: true or false
+    #[arg(long, env, value_name = "BOOL", default_value = "false")]
+    pub(super) node_role: String,
 
     /// PEM file with certificate authorities to trust beside the system's
     #[arg(long, env, value_name = "FILE")]
@@ -140,6 +155,10 @@ pub struct Flags {
     /// How long an accepted backup may be missing in a listing; smaller than the default only on loopback
     #[arg(long, env, value_name = "SECONDS", default_value = "60", hide = true)]
     pub(super) listing_lag_seconds: String,
+
+    /// Where the node's metadata service is; another address than the default only on loopback
+    #[arg(long, env, value_name = "URL", default_value = METADATA, hide = true)]
+    pub(super) metadata_endpoint: String,
 }
 
 /// Makes every argument of `command` treat an empty environment variable as unset, and keeps the values of set ones out

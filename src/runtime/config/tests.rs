@@ -49,7 +49,8 @@ fn nothing_typed_gives_the_documented_defaults() {
     assert_eq!(settings.tencent_endpoint, "https://sqlserver.tencentcloudapi.com");
     assert_eq!(settings.watch_namespaces, Namespaces::All);
     assert_eq!(settings.shared_identity_namespaces, only(&[]));
-    assert!(settings.identity.is_none());
+    assert_eq!(settings.tencent_sts_endpoint, "https://sts.tencentcloudapi.com");
+    assert!(matches!(settings.identity, Identity::Nobody));
     assert!(settings.extra_ca_pem.is_none());
     assert!(settings.proxy.https.is_none() && settings.proxy.no_proxy.is_none());
     assert!((settings.api_share - 0.5).abs() < f64::EPSILON);
@@ -77,8 +78,10 @@ fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
         .collect();
     let written = [
         flags::TENCENT_ENDPOINT,
+        flags::TENCENT_STS_ENDPOINT,
         flags::WATCH_NAMESPACES,
         flags::SHARED_IDENTITY_NAMESPACES,
+        flags::NODE_ROLE,
         flags::EXTRA_CA_FILE,
         flags::API_SHARE,
         flags::POLL_MIN_SECONDS,
@@ -93,6 +96,7 @@ fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
         flags::SIGNATURE_VALIDITY_SECONDS,
         flags::CLOCK_SKEW_SECONDS,
         flags::LISTING_LAG_SECONDS,
+        flags::METADATA_ENDPOINT,
     ];
     assert_eq!(listened, written.map(|setting| setting.to_string()));
 }
@@ -188,13 +192,14 @@ fn a_key_is_whole_and_bare_or_absent() {
     let token = ("TENCENTCLOUD_TOKEN", "token-of-tests");
     let whole = check_with(&[], &[id, key, token], false).expect("a whole key");
     assert!(!format!("{whole:?}").contains("of-tests"), "Debug shows a secret");
-    let identity = whole.identity.expect("the key");
+    let Identity::Given(identity) = whole.identity else { panic!("not the key: {:?}", whole.identity) };
     assert_eq!(identity.secret_id.expose_secret(), id.1);
     assert_eq!(identity.secret_key.expose_secret(), key.1);
     assert_eq!(identity.token.expect("the token").expose_secret(), token.1);
-    assert!(check_with(&[], &[id, key], false).expect("no token").identity.is_some_and(|key| key.token.is_none()));
+    let without = check_with(&[], &[id, key], false).expect("no token").identity;
+    assert!(matches!(without, Identity::Given(StaticIdentity { token: None, .. })));
     let unset = [(id.0, ""), (key.0, ""), (token.0, "")];
-    assert!(check_with(&[], &unset, false).expect("all empty").identity.is_none());
+    assert!(matches!(check_with(&[], &unset, false).expect("all empty").identity, Identity::Nobody));
     let sentence = |variables: &[(&str, &str)]| check_with(&[], variables, false).expect_err("refused").to_string();
     assert!(sentence(&[id]).starts_with("TENCENTCLOUD_SECRET_ID is set and TENCENTCLOUD_SECRET_KEY is not"));
     assert!(sentence(&[key, token]).starts_with("TENCENTCLOUD_SECRET_KEY is set and TENCENTCLOUD_SECRET_ID is not"));
@@ -205,6 +210,62 @@ fn a_key_is_whole_and_bare_or_absent() {
         assert!(sentence.starts_with("TENCENTCLOUD_SECRET_KEY holds"), "{sentence}");
         assert!(!sentence.contains("hid") && !sentence.contains('\n'), "{sentence}");
     }
+}
+
+const POD: [(&str, &str); 4] = [
+    ("TKE_REGION", "ap-guangzhou"),
+    ("TKE_PROVIDER_ID", "cls-provider"),
+    ("TKE_WEB_IDENTITY_TOKEN_FILE", "/var/run/token"),
+    ("TKE_ROLE_ARN", "qcs::cam::uin/100000000001:roleName/backup"),
+];
+
+#[test]
+fn the_identity_is_the_given_key_else_the_pods_role_else_the_nodes_if_it_may_be() {
+    let key = [("TENCENTCLOUD_SECRET_ID", "id"), ("TENCENTCLOUD_SECRET_KEY", "key")];
+    let identity = |arguments: &[&str], variables: &[&[(&str, &str)]]| {
+        check_with(arguments, &variables.concat(), false).expect("right").identity
+    };
+    let on = ["--node-role=true"];
+    assert!(matches!(identity(&on, &[&key, &POD]), Identity::Given(_)));
+    let Identity::Pod(pod) = identity(&on, &[&POD]) else { panic!("not the pod") };
+    assert_eq!((pod.region.as_str(), pod.provider_id.as_str()), ("ap-guangzhou", "cls-provider"));
+    assert_eq!((pod.token_file.to_str(), pod.role_arn.as_str()), (Some("/var/run/token"), POD[3].1));
+    let Identity::Node { metadata_endpoint } = identity(&on, &[]) else { panic!("not the node") };
+    assert_eq!(metadata_endpoint, "http://metadata.tencentyun.com");
+    assert!(matches!(identity(&[], &[]), Identity::Nobody));
+    assert!(matches!(identity(&["--node-role=false"], &[]), Identity::Nobody));
+    for bad in ["yes", "1", "True", ""] {
+        assert!(refused(&[&format!("--node-role={bad}")]).contains("give true or false"), "{bad}");
+    }
+}
+
+#[test]
+fn pod_identity_is_whole_and_bare_or_absent() {
+    for (name, _) in POD {
+        let rest: Vec<_> = POD.into_iter().filter(|(other, _)| *other != name).collect();
+        let sentence = check_with(&[], &rest, false).expect_err("half of it").to_string();
+        assert!(sentence.starts_with(&format!("{name} is not set")), "{sentence}");
+    }
+    let with = |name: &str, value| POD.map(|(other, usual)| (other, if other == name { value } else { usual }));
+    for (name, value) in [
+        ("TKE_REGION", "Guangzhou"),
+        ("TKE_REGION", "ap-guangzhou.example"),
+        ("TKE_PROVIDER_ID", "a b"),
+        ("TKE_ROLE_ARN", "qcs::cam::uin/1:roleName/a\n"),
+        ("TKE_ROLE_ARN", "arn:aws:iam::1:role/a"),
+    ] {
+        let sentence = check_with(&[], &with(name, value), false).expect_err("refused").to_string();
+        assert!(sentence.starts_with(name) && !sentence.contains('\n'), "{sentence}");
+    }
+}
+
+#[test]
+fn keys_of_a_node_are_asked_for_nowhere_else() {
+    let metadata = |url: &str, loopback| check_with(&["--metadata-endpoint", url, "--node-role=true"], &[], loopback);
+    for bad in ["http://metadata.example", "https://metadata.tencentyun.com", "http://metadata.tencentyun.com/", "x"] {
+        assert!(metadata(bad, false).is_err(), "{bad}");
+    }
+    assert!(metadata("http://127.0.0.1:1", true).is_ok() && metadata("https://127.0.0.1:1", true).is_err());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! An answer is a refusal only if it says so and nothing contradicts it. An error beside a flow id is a doubt.
 
 use reqwest::StatusCode;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -25,6 +25,15 @@ pub struct Answer<T> {
 
 /// Reads an answer to `C`.
 pub(super) fn read<C: Call>(status: StatusCode, body: &[u8]) -> Result<Answer<C::Answer>, Fault> {
+    read_as(status, body, C::WITHOUT_RESULT)
+}
+
+/// Reads an answer whose result is a `T`; a success without one is a doubt, called `without_result`.
+pub(in crate::tencent) fn read_as<T: DeserializeOwned>(
+    status: StatusCode,
+    body: &[u8],
+    without_result: Doubt,
+) -> Result<Answer<T>, Fault> {
     let envelope: Option<Envelope> = serde_json::from_slice(body).ok().filter(|_| is_made_of_objects(body));
     let verdict = envelope.as_ref().map(Envelope::verdict);
     if status != StatusCode::OK {
@@ -40,9 +49,9 @@ pub(super) fn read<C: Call>(status: StatusCode, body: &[u8]) -> Result<Answer<C:
             Err(Fault::in_doubt(Doubt::Code, Some(error.said(id)), id))
         }
         Some(Verdict::Refused(error, id)) => Err(Fault::from_code(error.code, error.message, id)),
-        Some(Verdict::Success(id)) => match serde_json::from_slice::<Success<C::Answer>>(body) {
+        Some(Verdict::Success(id)) => match serde_json::from_slice::<Success<T>>(body) {
             Ok(Success { response }) => Ok(Answer { value: response, request_id: id.and_then(usable_request_id) }),
-            Err(_) => Err(Fault::in_doubt(C::WITHOUT_RESULT, None, id)),
+            Err(_) => Err(Fault::in_doubt(without_result, None, id)),
         },
         Some(Verdict::Neither) | None => Err(Fault::in_doubt(Doubt::Unreadable, None, None)),
     }

@@ -157,7 +157,7 @@ async fn what_fails_before_the_connection_stands_was_not_sent() {
 
     let deaf = reqwest::Client::builder().dns_resolver(NoNames).no_proxy().build().unwrap();
     let request = Request::new(Method::POST, "http://cloud.example".parse().unwrap());
-    let fault = transport::exchange(&deaf, request).await.unwrap_err();
+    let fault = transport::exchange(&deaf, request, LARGEST_ANSWER).await.unwrap_err();
     assert_eq!(fault.to_string(), "not sent: host name not resolved: no such name");
 
     let (port, seen) = start(Reply::Close(response("200 OK", "", ACCEPTED))).await;

@@ -39,14 +39,14 @@ pub enum ClientError {
 
 /// What becomes of a connection after a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pool {
+pub(in crate::tencent) enum Pool {
     /// It is closed.
     None,
     /// It may serve another call for a short while.
     Short,
 }
 
-pub(super) fn build(settings: &ClientSettings, pool: Pool) -> Result<Client, ClientError> {
+pub(in crate::tencent) fn build(settings: &ClientSettings, pool: Pool) -> Result<Client, ClientError> {
     // Without an installed provider the library panics. The error says that one is installed already: fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -91,16 +91,20 @@ pub(super) fn build(settings: &ClientSettings, pool: Pool) -> Result<Client, Cli
     })
 }
 
-/// Sends, and reads the whole answer. A status other than 200 is not judged here.
-pub(super) async fn exchange(client: &Client, request: Request) -> Result<(StatusCode, Vec<u8>), Fault> {
+/// Sends, and reads the whole answer, of at most `largest` bytes. A status other than 200 is not judged here.
+pub(in crate::tencent) async fn exchange(
+    client: &Client,
+    request: Request,
+    largest: usize,
+) -> Result<(StatusCode, Vec<u8>), Fault> {
     let mut response = client.execute(request).await.map_err(|error| failed(&error))?;
     let announced = response.content_length().map(usize::try_from);
-    if announced.is_some_and(|length| length.map_or(true, |length| length > LARGEST_ANSWER)) {
+    if announced.is_some_and(|length| length.map_or(true, |length| length > largest)) {
         return Err(Fault::in_doubt(Doubt::TooLarge, None, None));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
+        if body.len() + chunk.len() > largest {
             return Err(Fault::in_doubt(Doubt::TooLarge, None, None));
         }
         body.extend_from_slice(&chunk);

@@ -135,7 +135,7 @@ fn the_pod_gets_its_settings() {
 
     let identity = set("pod-identity");
     has(&identity, "SHARED_IDENTITY_NAMESPACES", json!("*"));
-    has(&identity, "NODE_ROLE", json!("backups"));
+    has(&identity, "NODE_ROLE", json!("true"));
     has(&identity, "HTTPS_PROXY", from("proxy", "https"));
     has(&identity, "TENCENT_ENDPOINT", json!("https://sqlserver.{region}.tencentcloudapi.com"));
     has(&identity, "TENCENT_STS_ENDPOINT", json!("https://sts.internal.example"));

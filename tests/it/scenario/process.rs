@@ -111,9 +111,9 @@ async fn it_shows_its_figures_and_logs_what_each_pass_was_about() {
     let lost = world.order("lost", json!({ "instanceId": "mssql-sim00002" })).await;
     world.reaches(&good, "Completed").await;
     world.reaches(&lost, "OutcomeUnknown").await;
-    let in_doubt = "sqlserver_backup_operator_orders_in_doubt 1\n";
+    let in_doubt = |orders: u8| format!("orders_in_doubt{{namespace=\"{}\"}} {orders}", world.namespace);
     let begin = Instant::now();
-    while !world.metrics().await.contains(in_doubt) {
+    while !world.metrics().await.contains(&in_doubt(1)) {
         assert!(begin.elapsed() < Duration::from_secs(10), "{}", world.metrics().await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -131,7 +131,7 @@ async fn it_shows_its_figures_and_logs_what_each_pass_was_about() {
         r#"cloud_calls_total{action="CreateBackup",code="OK"} 1"#,
         r#"cloud_calls_total{action="DescribeBackupByFlowId",code="OK"}"#,
         r#"passes_total{result="ok"}"#,
-        "orders_in_doubt 0",
+        &in_doubt(0),
         "duplicate_backups_total 0",
         &format!(r#"last_success_timestamp_seconds{{namespace="{}"}}"#, world.namespace),
     ] {

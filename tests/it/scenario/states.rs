@@ -8,6 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tencentdb_simulator::{Effect, End, Instance, Key, PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY, Rule};
 
+use crate::gitops;
 use crate::recorder::condition;
 use crate::world::{Order, SECRET, World};
 
@@ -36,7 +37,8 @@ const TABLE: [(&str, [&str; 4]); 21] = [
     ("Missing", ["True", "False", "False", "True"]),
 ];
 
-/// kubectl waits for the row, and for each of its four conditions, and shows it in the columns.
+/// kubectl waits for the row, and for each of its four conditions, and shows it in the columns; the tools that deploy from
+/// Git say of it what their page says.
 async fn is_in(world: &World, order: &Order, reason: &str) {
     let verdicts = TABLE.iter().find(|(row, _)| *row == reason).unwrap().1;
     let target = format!("ssb/{}", order.name);
@@ -54,6 +56,7 @@ async fn is_in(world: &World, order: &Order, reason: &str) {
     } else {
         join_all(kinds.map(|(kind, verdict)| wait(format!("condition={kind}={verdict}"), "--timeout=15s"))).await;
     }
+    gitops::agree(&world.reaches(order, reason).await, reason);
     let columns = world.kubectl(&["get", "ssb", &order.name]).await.unwrap();
     let mut lines = columns.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let (head, row) = (lines.next().unwrap(), lines.next().unwrap());

@@ -22,7 +22,7 @@
   (dict "name" "LEASE_NAME" "value" (include "operator.fullname" .))
   (dict "name" "WATCH_NAMESPACES" "value" (uniq $values.watchNamespaces | join ","))
   (dict "name" "SHARED_IDENTITY_NAMESPACES" "value" (uniq $values.sharedIdentityNamespaces | join ","))
-  (dict "name" "NODE_ROLE" "value" $values.identity.nodeRole)
+  (dict "name" "NODE_ROLE" "value" (ternary "true" "" $values.identity.nodeRole))
   (dict "name" "TENCENT_ENDPOINT" "value" $values.tencent.endpoint)
   (dict "name" "TENCENT_STS_ENDPOINT" "value" $values.tencent.stsEndpoint)
   (dict "name" "API_SHARE" "value" (toString $values.tencent.apiShare))

@@ -274,9 +274,8 @@ fn play(seed: u64) -> usize {
                 let (is_cut, is_lost) = (second < cut[one], dice(20) == 0);
                 match step {
                     Step::Rest(_) => break,
-                    Step::Read if is_cut => election.failed(now),
+                    Step::Read | Step::Create(_) | Step::Replace(_) if is_cut => election.failed(now),
                     Step::Read => election.read(stored.clone(), now),
-                    Step::Create(_) | Step::Replace(_) if is_cut => election.failed(now),
                     Step::Create(lease) | Step::Replace(lease) => {
                         let expected = stored.as_ref().and_then(|lease| lease.metadata.resource_version.clone());
                         if lease.metadata.resource_version != expected {
