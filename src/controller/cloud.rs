@@ -170,7 +170,8 @@ impl Cloud {
 
     /// Another key in place of one that was rejected, also for the rest of the pass.
     async fn replace(&self, access: &Access, key: &Key) -> Option<Key> {
-        let fresh = self.credentials.replace(key).await?;
+        // Boxed, as what is rare and large: every pass would carry the room for it.
+        let fresh = Box::pin(self.credentials.replace(key)).await?;
         access.replace(fresh.clone());
         Some(fresh)
     }
