@@ -8,18 +8,11 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(crate) use crate::tool::from as made;
+
 /// The release's name and its namespace, unless a test needs another one.
 pub(crate) const NAME: &str = "sqlserver-backup-operator";
 pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/charts/sqlserver-backup-operator");
-
-/// What a script of `tools/` prints: the path of something that it has made.
-pub(crate) fn made(script: &str, argument: &[&str]) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(script);
-    let run = Command::new(&path).args(argument).stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success(), "{script} {argument:?} did not make what the tests of the chart need: {said}");
-    PathBuf::from(String::from_utf8(run.stdout).unwrap().trim_end())
-}
 
 /// Runs helm without a cluster, unless `kubeconfig` names one: its output, or what it complained about.
 pub(crate) fn helm(kubeconfig: Option<&Path>, arguments: &[&str]) -> Result<String, String> {
