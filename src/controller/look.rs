@@ -48,11 +48,14 @@ pub struct View {
 
 /// Looks at the clock, the object and the cloud.
 pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Error> {
-    let now = clock::now();
+    let (now, began) = (clock::now(), Instant::now());
     let object = if behind(&cached, ctx)?.is_some() { read(&cached, ctx).await? } else { cached };
     let mut view = view(object, ctx, now)?;
     let aim_then = aim(view.order.as_ref(), &view.seen, &ctx.limits);
     let Some(order) = rest_or_order(&mut view, ctx, aim_then) else { return Ok(view) };
+    if let Some(left) = settles(&view, ctx).filter(|_| matches!(aim_then, Aim::Before { .. })) {
+        return Ok(rest(view, left));
+    }
 
     let secret = view.object.spec.0.as_ref().ok().and_then(|spec| spec.credentials_ref.as_ref());
     let namespace = view.object.namespace().unwrap_or_default();
@@ -92,10 +95,39 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
             view.seen.sight = Sight::Nothing { until: Some(later(now, 1)) };
             return Ok(view);
         }
+        if let Some(left) = settles(&view, ctx) {
+            return Ok(rest(view, left));
+        }
     }
     view.seen.sight = see(&mut view.tokens, &view.seen, ctx, &access, &order, aim_then).await;
     view.access = Some(access);
+    if was_set_back(now, began.elapsed(), clock::now()) {
+        view.seen.sight = Sight::Nothing { until: Some(later(clock::now(), 1)) };
+    }
     Ok(view)
+}
+
+/// Whether the clock was set back while the cloud was looked at. Then `now` may have been far ahead although the cloud
+/// accepted the signatures of the look, and a fence that `now` is past still stands (I4).
+fn was_set_back(now: Timestamp, took: Duration, after: Timestamp) -> bool {
+    let at_least = i64::try_from(took.as_secs()).unwrap_or(i64::MAX).saturating_sub(1);
+    after < later(now, at_least)
+}
+
+/// For how long the order rests because of a refusal that another process heard, or this one before it was restarted.
+/// The instant of a refusal is one of the clock that heard it; how long ago that is, only a clock of our own can say (I3).
+fn settles(view: &View, ctx: &Context) -> Option<Duration> {
+    let call = view.seen.record.refused_call()?;
+    let mut since = Instant::now();
+    ctx.memory.change(&view.seen.subject.uid, |entry| since = entry.learn(call));
+    let lag = Duration::from_secs(u64::try_from(ctx.limits.listing_lag).unwrap_or_default());
+    Some(lag.saturating_sub(since.elapsed())).filter(|left| !left.is_zero())
+}
+
+/// Rests for so long.
+fn rest(mut view: View, left: Duration) -> View {
+    view.seen.sight = Sight::Nothing { until: clock::now().saturating_add(left).ok() };
+    view
 }
 
 /// For how long the cache has been showing less than this process has written itself.
@@ -168,7 +200,7 @@ fn access(key: Key, order: &Order, now: Timestamp) -> Result<Access, Trouble> {
 /// The sight of a pass that may not look.
 fn blind(aim: Aim, trouble: &Trouble) -> Sight {
     match aim {
-        Aim::Before { .. } => Sight::Before { listing: Err(trouble.clone()), instance: None },
+        Aim::Before { .. } => Sight::Before { listing: Err(trouble.clone()), instance: Ok(None) },
         Aim::Doubt => Sight::Doubt { listing: Err(trouble.clone()), instance: Err(trouble.clone()) },
         Aim::Flow { .. } => Sight::Flow { flow: Some(Err(trouble.clone())), listing: None },
         Aim::Nothing(until) => Sight::Nothing { until },
@@ -217,8 +249,8 @@ async fn see(tokens: &mut Instants, seen: &Seen, ctx: &Context, access: &Access,
     match aim {
         Aim::Nothing(until) => Sight::Nothing { until },
         Aim::Before { instance: wanted } => {
-            // The state only spares a knock; without it the cloud itself answers.
-            let instance = if wanted { state.await.ok().flatten() } else { None };
+            // In this order for the reason below.
+            let instance = if wanted { state.await } else { Ok(None) };
             let listing = listing::read(&ctx.cloud, access, order, seen, &queries, tokens).await;
             Sight::Before { listing, instance }
         }
@@ -243,5 +275,18 @@ async fn see(tokens: &mut Instants, seen: &Seen, ctx: &Context, access: &Access,
             };
             Sight::Flow { flow: by_flow, listing }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i4_a_clock_that_was_set_back_during_a_look_is_noticed() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let look = |after| was_set_back(at(1_000), Duration::from_secs(5), at(after));
+        assert_eq!([1_005, 1_004, 1_400].map(look), [false; 3], "right, slowed down, set forward");
+        assert_eq!([1_003, 995, 0].map(look), [true; 3]);
     }
 }

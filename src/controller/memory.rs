@@ -21,12 +21,25 @@ pub struct Entry {
     pub failing_since: Option<Timestamp>,
     /// The newest version that the server showed this process, and when: a cache that shows an older one is behind.
     pub written: Option<(u64, Instant)>,
+    /// The last call that was refused, and since when this process knows that it was: its backup, were the refusal none,
+    /// is listed at the latest a listing lag after that. Lost, the lag is waited for once more.
+    pub refused: Option<((i64, Option<Timestamp>), Instant)>,
+    /// How many backups that must not exist were counted. Lost, they are counted once more.
+    pub duplicates: usize,
 }
 
 impl Entry {
     /// The server holds this version now.
     pub fn wrote(&mut self, version: Option<u64>) {
         self.written = version.map(|version| (version, Instant::now()));
+    }
+
+    /// The call was refused. Since when that is known here.
+    pub fn learn(&mut self, call: (i64, Option<Timestamp>)) -> Instant {
+        match self.refused {
+            Some((known, since)) if known == call => since,
+            _ => self.refused.insert((call, Instant::now())).1,
+        }
     }
 }
 
@@ -83,6 +96,15 @@ mod tests {
         assert!(memory.recall(&uid).written.is_some());
         memory.forget(&uid);
         assert!(memory.entries().is_empty());
+    }
+
+    #[test]
+    fn i3_a_refusal_is_known_since_it_was_learnt_and_not_since_it_was_looked_at_again() {
+        let (mut entry, call) = (Entry::default(), |second| (1, Timestamp::from_second(second).ok()));
+        let since = entry.learn(call(5));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert_eq!(entry.learn(call(5)), since);
+        assert!(entry.learn(call(6)) > since, "another call under the same number, as after a wiped status");
     }
 
     #[test]

@@ -123,6 +123,9 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
             entry.rest = rest.and_then(|rest| Some((Instant::now().checked_add(rest)?, generation)));
             entry.failing_since = failing(&view.seen.sight).then(|| entry.failing_since.unwrap_or(view.seen.now));
         }
+        if let Some(call) = next.record.refused_call() {
+            entry.learn(call);
+        }
     });
     let is_over = next.record.ended && !in_doubt && !is_written;
     // One that was deleted while this pass was under way stays forgotten.
@@ -157,9 +160,12 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
         says = record.message,
         "recorded"
     );
-    for _ in 0..next.duplicates {
+    // Told when they are found and once more at the end; counted once.
+    let uid = &view.seen.subject.uid;
+    for _ in ctx.memory.recall(uid).duplicates..next.duplicates {
         ctx.metrics.duplicate_seen();
     }
+    ctx.memory.change(uid, |entry| entry.duplicates = entry.duplicates.max(next.duplicates));
     // A namespace that ends refuses events, and its objects need none.
     if let Some(news) = next.news.as_ref().filter(|_| !view.seen.subject.deleting) {
         ctx.cluster.tell(&view.object, news).await;

@@ -124,6 +124,8 @@ mod tests {
         assert_eq!(ask(660, Ok(foreign()), Err(trouble())), Some(Objection::Unread(trouble())));
         assert_eq!(ask(660, Ok(foreign()), Ok(None)), Some(Objection::Invisible));
         assert_eq!(ask(660, Ok(listing(vec![row("", Progress::Running)])), seen(7)), Some(Objection::Unattributed));
+        let unheard = listing(vec![row("", Progress::Unheard)]);
+        assert_eq!(ask(660, Ok(unheard), seen(2)), Some(Objection::Unattributed), "a number that is not documented");
         assert_eq!(ask(660, Ok(listing(vec![row("old", Progress::Failed)])), seen(7)), Some(Objection::Unexplained));
         let partial = Ok(Listing { rows: vec![], complete: false });
         assert_eq!(ask(660, partial, seen(2)), Some(Objection::Incomplete));

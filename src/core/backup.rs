@@ -14,6 +14,7 @@
 //! | | listing | a row of ours | adopt |
 //! | | listing | past the deadline | end: `DeadlineExceeded` |
 //! | | listing | refused, unreadable or incomplete | wait by its meaning, or end: `InstanceNotFound`, `InvalidRequest` |
+//! | | instance | asked for and unreadable | the same |
 //! | | listing, instance | isolated or offline | wait: `InstanceBusy` |
 //! | | listing, instance | a backup of ours could be hidden | wait: `InstanceBusy` |
 //! | | listing | nothing of ours | **submit** |
@@ -246,7 +247,7 @@ pub fn decide(order: Result<&Order, &Invalid>, seen: &Seen, limits: &Limits) -> 
     match (standing, &seen.sight) {
         (_, Sight::NoRoom { until }) => wait::no_room(standing, seen, order, *until),
         (Standing::Waiting, Sight::Before { listing, instance }) => {
-            wait::after_look(order, seen, limits, listing, *instance)
+            wait::after_look(order, seen, limits, listing, instance)
         }
         (Standing::InDoubt, Sight::Doubt { listing, instance }) => {
             resolve::after_look(order, seen, limits, listing, instance)

@@ -211,6 +211,11 @@ impl Record {
         self.signs().is_answered()
     }
 
+    /// Number and time of the last call, if it was refused and nothing has been announced since.
+    pub fn refused_call(&self) -> Option<(i64, Option<Timestamp>)> {
+        (self.attempts > 0 && self.is_answered() && !self.is_accepted()).then_some((self.attempts, self.submit_time))
+    }
+
     /// The latest instant at which a call of this order can have been signed, if a call is known at all.
     pub fn last_call(&self) -> Option<Timestamp> {
         self.intent.as_ref().map(|intent| intent.time).max(self.submit_time)
@@ -221,5 +226,51 @@ impl Record {
         let plain = |record: &Self| Self { message: String::new(), since: None, error: None, ..record.clone() };
         let code = |record: &Self| record.error.as_ref().map(|error| error.code.clone());
         plain(self) != plain(next) || code(self) != code(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::backup::tests::{accepted, announced, at, trouble};
+    use crate::core::seen::Meaning;
+
+    /// A damaged or older status may hold only one of the traces.
+    #[test]
+    fn any_trace_of_acceptance_is_one() {
+        let bare = Record { reason: Some(Reason::Running), ..Record::default() };
+        assert!(!bare.is_accepted());
+        let copy = |backup_id, group_id| Copy { backup_id, group_id, ..Copy::default() };
+        for trace in [
+            Record { acceptance: Some(Acceptance::Adopted), ..bare.clone() },
+            Record { flow_id: FlowId::new(1), ..bare.clone() },
+            Record { copy: copy(Some(1), None), ..bare.clone() },
+            Record { copy: copy(None, Some("g".into())), ..bare.clone() },
+        ] {
+            assert_eq!(trace.standing(at(1), 660), Standing::Following, "{trace:?}");
+        }
+    }
+
+    #[test]
+    fn i4_a_knock_without_an_answer_is_a_doubt_also_past_the_fence() {
+        let note = Some(Note { time: at(1), ..trouble(Meaning::InstanceBusy).note });
+        let knock = Record { reason: Some(Reason::InstanceBusy), error: note, ..announced(100) };
+        assert_eq!(knock.standing(at(9_999), 660), Standing::InDoubt);
+    }
+
+    #[test]
+    fn a_refused_call_is_one_that_an_answer_followed() {
+        let note = |second| Some(Note { time: at(second), ..trouble(Meaning::Throttled).note });
+        let refused = Record { intent: None, error: note(9), ..announced(9) };
+        assert_eq!(refused.refused_call(), Some((1, Some(at(9)))));
+        for open in [
+            announced(9),
+            accepted(9),
+            Record { error: note(8), ..refused.clone() },
+            Record { error: note(9), ..announced(9) },
+            Record { attempts: 0, submit_time: None, ..refused.clone() },
+        ] {
+            assert_eq!(open.refused_call(), None, "{open:?}");
+        }
     }
 }

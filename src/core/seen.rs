@@ -164,8 +164,8 @@ pub enum Sight {
     Before {
         /// The rows of the instance.
         listing: Result<Listing, Trouble>,
-        /// Its state, if it was asked for and shown.
-        instance: Option<InstanceStatus>,
+        /// Its state; `None` if it was not asked for, or is not visible to these credentials.
+        instance: Result<Option<InstanceStatus>, Trouble>,
     },
     /// The look that may end a doubt.
     Doubt {

@@ -58,7 +58,7 @@ fn check_submission(seen: &Seen, deadline: Timestamp, step: &Step) -> Result<(),
     prop_assert!(!hangs(record, seen.now), "I6, a call may still take effect");
     prop_assert!(!seen.subject.deleting && seen.now < deadline);
     match &seen.sight {
-        Sight::Before { listing: Ok(listing), .. } => {
+        Sight::Before { listing: Ok(listing), instance: Ok(_) } => {
             prop_assert!(shows_nothing_of_ours(listing), "I3");
             prop_assert!(record.attempts == 0 || shows_no_nameless_work(listing), "I3, a refusal that was none");
         }

@@ -169,13 +169,13 @@ fn instance() -> BoxedStrategy<Option<InstanceStatus>> {
 }
 
 pub(crate) fn sight() -> BoxedStrategy<Sight> {
-    let doubtful = prop_oneof![5 => instance().prop_map(Ok), 1 => trouble().prop_map(Err)];
+    let doubtful = || prop_oneof![5 => instance().prop_map(Ok), 1 => trouble().prop_map(Err)];
     let flow = of(prop_oneof![row().prop_map(Ok), trouble().prop_map(Err)]);
     prop_oneof![
         1 => of(instant()).prop_map(|until| Sight::Nothing { until }),
         1 => instant().prop_map(|until| Sight::NoRoom { until }),
-        6 => (listing(), instance()).prop_map(|(listing, instance)| Sight::Before { listing, instance }),
-        6 => (listing(), doubtful).prop_map(|(listing, instance)| Sight::Doubt { listing, instance }),
+        6 => (listing(), doubtful()).prop_map(|(listing, instance)| Sight::Before { listing, instance }),
+        6 => (listing(), doubtful()).prop_map(|(listing, instance)| Sight::Doubt { listing, instance }),
         4 => (flow, of(listing())).prop_map(|(flow, listing)| Sight::Flow { flow, listing }),
     ]
     .boxed()

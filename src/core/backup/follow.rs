@@ -4,7 +4,8 @@
 //! from the cloud alone, or after 24 hours in which no known handle found the backup.
 
 use super::{
-    BLIND_SECONDS, Limits, OVERDUE_SECONDS, Step, UNOBSERVABLE_SECONDS, has_passed, is_missing, next_poll, not_found,
+    BLIND_SECONDS, Limits, OVERDUE_SECONDS, Step, UNOBSERVABLE_SECONDS, adoption, has_passed, is_missing, next_poll,
+    not_found,
 };
 use crate::core::order::Invalid;
 use crate::core::pace::later;
@@ -28,7 +29,13 @@ pub(super) fn after_look(
     listing: Option<&Result<Listing, Trouble>>,
 ) -> Step {
     match found(seen, flow, listing) {
-        Found::Row(row) => by_progress(seen, limits, row),
+        Found::Row(row) => {
+            let step = by_progress(seen, limits, row);
+            // A second backup of an adopted order may have been listed later than the first: at the end it is told (I6).
+            let both = listing.and_then(|it| it.as_ref().ok()).filter(|it| it.ours(&seen.subject.uid).count() > 1);
+            let told = both.filter(|_| matches!(step, Step::End { .. })).and_then(|it| adoption(seen, limits, it));
+            told.unwrap_or(step)
+        }
         Found::Nowhere(trouble) => {
             let by_every_handle = match listing {
                 Some(Ok(listing)) => listing.complete,

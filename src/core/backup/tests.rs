@@ -8,6 +8,7 @@ use crate::core::seen::{InstanceStatus, Meaning, Progress};
 
 pub(crate) use given::*;
 
+mod edges;
 mod given;
 
 fn doubt(rows: Vec<Row>, status: i64) -> Sight {
@@ -41,7 +42,7 @@ fn i3_only_a_complete_listing_without_ours_leads_to_a_submission() {
     assert!(matches!(fresh(before(others)), Step::Submit { attempt: 1, time, .. } if time == at(1)));
     assert!(matches!(fresh(before(vec![row(1, Progress::Running)])), Step::Adopt { .. }));
     let partial = Listing { rows: vec![], complete: false };
-    assert_eq!(reason(&fresh(Sight::Before { listing: Ok(partial), instance: None })), Reason::CloudUnreachable);
+    assert_eq!(reason(&fresh(Sight::Before { listing: Ok(partial), instance: Ok(None) })), Reason::CloudUnreachable);
     for sight in [
         Sight::Nothing { until: None },
         Sight::NoRoom { until: at(2) },
@@ -69,7 +70,7 @@ fn a_failed_look_waits_or_ends_by_its_meaning() {
         (DatabaseNotFound, Reason::DatabaseNotFound),
         (InvalidRequest, Reason::InvalidRequest),
     ] {
-        let sight = Sight::Before { listing: Err(trouble(meaning)), instance: None };
+        let sight = Sight::Before { listing: Err(trouble(meaning)), instance: Ok(None) };
         assert_eq!(reason(&step(&seen(1, Record::default(), sight))), expected);
     }
 }
@@ -82,7 +83,7 @@ fn intervals_of_a_lasting_trouble_grow_from_the_time_it_began() {
             error: Some(trouble(Meaning::AccessDenied).note),
             ..Record::default()
         };
-        let sight = Sight::Before { listing: Err(trouble(Meaning::AccessDenied)), instance: None };
+        let sight = Sight::Before { listing: Err(trouble(Meaning::AccessDenied)), instance: Ok(None) };
         match step(&seen(now, record, sight)) {
             Step::Wait { until, .. } => until.as_second() - at(now).as_second(),
             other => panic!("{other:?}"),
@@ -96,7 +97,7 @@ fn the_deadline_ends_an_order_after_a_last_look() {
     let late = |record, sight| step(&seen(86_400, record, sight));
     assert_eq!(reason(&late(Record::default(), before(vec![]))), Reason::DeadlineExceeded);
     assert!(matches!(late(Record::default(), before(vec![row(1, Progress::Running)])), Step::Adopt { .. }));
-    let unread = Sight::Before { listing: Err(trouble(Meaning::Unavailable)), instance: None };
+    let unread = Sight::Before { listing: Err(trouble(Meaning::Unavailable)), instance: Ok(None) };
     assert_eq!(reason(&late(Record::default(), unread.clone())), Reason::DeadlineExceeded, "it never called");
     let called = refused(Reason::InstanceBusy, 100);
     assert_eq!(reason(&late(called.clone(), unread.clone())), Reason::CloudUnreachable, "its last look is owed");
@@ -133,7 +134,7 @@ fn a_refused_order_rests_at_least_the_listing_lag() {
 #[test]
 fn i3_what_could_hide_a_backup_of_ours_holds_the_order_back() {
     let again = |rows, status| {
-        let sight = Sight::Before { listing: Ok(full(rows)), instance: Some(InstanceStatus(status)) };
+        let sight = Sight::Before { listing: Ok(full(rows)), instance: Ok(Some(InstanceStatus(status))) };
         step(&seen(500, refused(Reason::Throttled, 100), sight))
     };
     assert!(matches!(again(vec![], 2), Step::Submit { attempt: 2, .. }));
@@ -148,7 +149,7 @@ fn i3_what_could_hide_a_backup_of_ours_holds_the_order_back() {
 #[test]
 fn an_instance_out_of_service_is_not_knocked_at() {
     for (status, submits) in [(2, true), (9, true), (4, false), (5, false), (6, false), (8, false)] {
-        let sight = Sight::Before { listing: Ok(full(vec![])), instance: Some(InstanceStatus(status)) };
+        let sight = Sight::Before { listing: Ok(full(vec![])), instance: Ok(Some(InstanceStatus(status))) };
         let step = step(&seen(500, refused(Reason::InstanceBusy, 100), sight));
         assert_eq!(matches!(step, Step::Submit { attempt: 2, .. }), submits, "{status}");
     }
@@ -351,4 +352,24 @@ fn i6_an_attempt_is_numbered_from_1_whatever_a_damaged_status_counts() {
     let record = Record { attempts: -5, ..Record::default() };
     let step = decide(Ok(&order()), &seen(1, record, before(vec![])), &LIMITS);
     assert!(matches!(step, Step::Submit { attempt: 1, .. }), "{step:?}");
+}
+
+#[test]
+fn i3_an_instance_that_cannot_be_read_holds_a_later_attempt_back() {
+    let look = |rows| Sight::Before { listing: Ok(full(rows)), instance: Err(trouble(Meaning::AccessDenied)) };
+    let again = |rows| step(&seen(500, refused(Reason::Throttled, 100), look(rows)));
+    assert_eq!(reason(&again(vec![])), Reason::AccessDenied, "it may be at work on a backup that no row shows");
+    assert!(matches!(again(vec![row(1, Progress::Running)]), Step::Adopt { .. }), "what is there is told");
+}
+
+#[test]
+fn i6_a_second_backup_that_was_listed_later_is_told_at_the_end() {
+    let record = Record { flow_id: None, acceptance: Some(crate::core::reason::Acceptance::Adopted), ..accepted(0) };
+    let look = |one, other| {
+        let rows = full(vec![row(1, one), row(2, other)]);
+        step(&seen(20, record.clone(), Sight::Flow { flow: None, listing: Some(Ok(rows)) }))
+    };
+    assert!(matches!(look(Progress::Running, Progress::Running), Step::Follow { .. }), "once, not at each look");
+    let end = look(Progress::Succeeded, Progress::Running);
+    assert!(matches!(&end, Step::Adopt { others, reason: Reason::Completed, .. } if others.len() == 1), "{end:?}");
 }

@@ -76,7 +76,7 @@ pub(super) fn after_look(
     seen: &Seen,
     limits: &Limits,
     listing: &Result<Listing, Trouble>,
-    instance: Option<InstanceStatus>,
+    instance: &Result<Option<InstanceStatus>, Trouble>,
 ) -> Step {
     let listing = match listing {
         Ok(listing) => listing,
@@ -94,6 +94,11 @@ pub(super) fn after_look(
     if seen.now >= order.deadline {
         return deadline(order, seen);
     }
+    // Unread, the instance could be at work on a backup of ours that no row shows.
+    let instance = match instance {
+        Ok(instance) => *instance,
+        Err(trouble) => return after_trouble(order, seen, trouble),
+    };
     if let Some(objection) = absence::hidden(listing, instance) {
         return Step::Wait {
             reason: Reason::InstanceBusy,

@@ -283,3 +283,18 @@ fn i5_the_end_of_a_doubt_is_the_answer_to_its_call() {
         assert_eq!(next.record.standing(at(now), LIMITS.fence()), Standing::Finished, "{now}");
     }
 }
+
+#[test]
+fn i6_no_announcement_sets_attempts_or_submit_time_back() {
+    let ahead = Record { attempts: 5, submit_time: Some(at(90)), ..Record::default() };
+    let record = announce(&seen(9, ahead, before(vec![])), &backup::tests::intent(9));
+    assert_eq!((record.attempts, record.submit_time), (5, Some(at(90))));
+}
+
+#[test]
+fn i4_a_late_refusal_does_not_answer_another_call_of_the_same_second() {
+    let other = Intent { attempt: 2, holder: "two".into(), ..backup::tests::intent(1) };
+    let in_flight = Record { intent: Some(other), attempts: 2, ..announced(1) };
+    let next = after(in_flight.clone(), &submit(), &Outcome::Refused(trouble(Meaning::Throttled)));
+    assert_eq!((next.record.intent, next.record.error), (in_flight.intent, None));
+}

@@ -55,7 +55,7 @@ pub(crate) fn full(rows: Vec<Row>) -> Listing {
 }
 
 pub(crate) fn before(rows: Vec<Row>) -> Sight {
-    Sight::Before { listing: Ok(full(rows)), instance: None }
+    Sight::Before { listing: Ok(full(rows)), instance: Ok(None) }
 }
 
 pub(crate) fn intent(time: i64) -> Intent {
