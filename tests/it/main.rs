@@ -29,6 +29,7 @@ mod recorder;
 mod rights;
 mod scenario;
 mod schema;
+mod secrets;
 mod settings;
 mod stored;
 mod upgrade;
