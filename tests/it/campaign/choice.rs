@@ -30,6 +30,7 @@ pub(super) fn choose(all: Vec<Plan>, wish: &str) -> Vec<Plan> {
             scattered(chosen)
         }
         "pairs" => pairs(&all),
+        "real" => all.into_iter().filter(|plan| plan.lane() == Lane::Long).collect(),
         name if name.contains(" then ") => pair(&all, name).into_iter().collect(),
         name => all.into_iter().filter(|plan| plan.to_string().contains(name)).collect(),
     }
