@@ -5,7 +5,8 @@
 //! and each place is multiplied by the faults that fit it. [`oracle`] says what must then be true.
 //!
 //! `CAMPAIGN` chooses: nothing, a sample; `broad`, a larger part and pairs; `all`; `pairs`, two faults a run, drawn by the
-//! seed `SEED`; `real`, what needs the real fence; anything else, the plans whose name contains it, or the pair of that name. `PLANS_AT_ONCE` says how many
+//! seed `SEED`; `real`, what needs the real fence; anything else, the plans whose name
+//! contains it (or each part of it, with ` & ` between them), or the pair of that name. `PLANS_AT_ONCE` says how many
 //! run side by side. A plan that fails keeps its folder, with its trace beside the log.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -32,7 +32,10 @@ pub(super) fn choose(all: Vec<Plan>, wish: &str) -> Vec<Plan> {
         "pairs" => pairs(&all),
         "real" => all.into_iter().filter(|plan| plan.lane() == Lane::Long).collect(),
         name if name.contains(" then ") => pair(&all, name).into_iter().collect(),
-        name => all.into_iter().filter(|plan| plan.to_string().contains(name)).collect(),
+        name => {
+            let is_named = |plan: &Plan| name.split(" & ").all(|part| plan.to_string().contains(part));
+            all.into_iter().filter(is_named).collect()
+        }
     }
 }
 

@@ -183,6 +183,11 @@ impl Plan {
         }
     }
 
+    /// Its fault, or both, whatever the limits.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
+        std::iter::once(&self.fault).chain(self.second.iter().map(|(_, fault)| fault)).map(Fault::inner)
+    }
+
     /// Whether the limits are those that are shipped.
     pub(super) fn is_real(&self) -> bool {
         matches!(self.fault, Fault::Real(_))
