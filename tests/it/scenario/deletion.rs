@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 use tencentdb_simulator::{Effect, End, Rule};
 
-use crate::world::{INSTANCE, Order, World};
+use crate::world::{INSTANCE, Order, SECRET, World};
 
 async fn delete(world: &World, order: &Order) {
     world.api.delete(&order.name, &DeleteParams::default()).await.unwrap();
@@ -123,6 +123,10 @@ async fn a_terminating_namespace_ends_and_begins_nothing() {
     let waiting = world.order("waiting", json!({ "instanceId": "mssql-sim00002" })).await;
     world.reaches(&waiting, "InstanceBusy").await;
     finalizers(&world, &waiting, json!(["example.com/somebody-else"])).await;
+    // The key outlives the order's turn as well, or its absence alone would keep the order from knocking.
+    let secrets: Api<Secret> = Api::namespaced(world.client.clone(), &world.namespace);
+    let held = |names: serde_json::Value| Patch::Merge(json!({ "metadata": { "finalizers": names } }));
+    secrets.patch(SECRET, &PatchParams::default(), &held(json!(["example.com/somebody-else"]))).await.unwrap();
     let namespaces: Api<Namespace> = Api::all(world.client.clone());
     namespaces.delete(&world.namespace, &DeleteParams::default()).await.unwrap();
     is_gone(&world, &done).await;
@@ -131,6 +135,7 @@ async fn a_terminating_namespace_ends_and_begins_nothing() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(world.calls(&waiting).len() <= calls + 1, "at most the knock that was under way");
     assert_eq!(world.accepted(&waiting), 0, "a backup for a namespace that ends");
+    secrets.patch(SECRET, &PatchParams::default(), &held(json!(null))).await.unwrap();
     finalizers(&world, &waiting, json!(null)).await;
     is_gone(&world, &waiting).await;
     world.finish(&[(&done, 1), (&waiting, 0)]).await;
