@@ -159,8 +159,9 @@ impl Director {
             }
             Fault::Halt(server, seconds) => halt(*server, Duration::from_secs(*seconds)),
             Fault::Version(shape) => {
-                self.signal(number, Signal::KILL);
+                // Before the death: who finds the dead asks for it.
                 self.notes.lock().unwrap().rewrite = Some(*shape);
+                self.signal(number, Signal::KILL);
             }
             Fault::Twice
             | Fault::Api(_)

@@ -43,6 +43,8 @@ pub(super) struct Stage {
     pub(super) plan: Option<Plan>,
     /// Edits of specs so far: each is worth a write.
     pub(super) edits: usize,
+    /// The orders, by UID, that another version wrote to.
+    pub(super) rewritten: Vec<(String, Shape)>,
     other: Option<(Environment, Operator)>,
     began: Instant,
     patience: Duration,
@@ -81,7 +83,18 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, patience: u32, keep: i
     }
     let began = Instant::now();
     let patience = if lane == Lane::Long { LONG_PATIENCE } else { PATIENCE } * patience;
-    let mut stage = Stage { world, director, story, plan, edits: 0, other: None, began, patience, moved: (0, began) };
+    let mut stage = Stage {
+        world,
+        director,
+        story,
+        plan,
+        edits: 0,
+        rewritten: vec![],
+        other: None,
+        began,
+        patience,
+        moved: (0, began),
+    };
     let address = wire::start(server.server_url(), &ca, stage.director.clone(), 0).await;
     stage.redirect("kubeconfig", &address);
     stage.start();
@@ -189,7 +202,10 @@ impl Stage {
             // It may be gone meanwhile. A shape that the schema refuses would be no shape at all.
             match self.world.api.patch_status(&name, &PatchParams::default(), &status).await {
                 Err(kube::Error::Api(answer)) if answer.code == 404 => {}
-                written => drop(written.unwrap()),
+                written => {
+                    written.unwrap();
+                    self.rewritten.push((object.metadata.uid.unwrap(), shape));
+                }
             }
             // Its own write, and the one that brings the words of this version back.
             self.edits += 2;
