@@ -76,16 +76,16 @@ pub(super) fn play(plans: Vec<Plan>) -> Vec<Verdict> {
 fn try_out(plan: Plan) -> Verdict {
     let (begin, kept) = (Instant::now(), Mutex::default());
     let run = apart(plan.story, Some(plan.clone()), 1, &kept);
-    let (wrong, struck) = match run {
-        Ok(run) => (None, run.struck),
+    let (wrong, struck, took) = match run {
+        Ok(run) => (None, run.struck, run.took),
         Err(wrong) => {
             let trace = kept.into_inner().unwrap().map(|director| director.trace()).unwrap_or_default();
             let from = trace.len().saturating_sub(40);
             eprintln!("=== failed: {plan}\n{wrong}\n--- trace, its end: {}", trace[from..].join(", "));
-            (Some(wrong), true)
+            (Some(wrong), true, begin.elapsed())
         }
     };
-    Verdict { plan, wrong, struck, took: begin.elapsed() }
+    Verdict { plan, wrong, struck, took }
 }
 
 /// Plans, passed, failed, not reached, by class.

@@ -56,6 +56,8 @@ pub(super) struct Stage {
 pub(super) struct Run {
     pub(super) director: Arc<Director>,
     pub(super) struck: bool,
+    /// Without the time that it waited for room.
+    pub(super) took: Duration,
 }
 
 /// The control plane of a lane.
@@ -115,7 +117,7 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, patience: u32, keep: i
     let struck = stage.director.struck() > 0;
     let director = stage.director.clone();
     oracle::judge(stage, &endings).await;
-    Run { director, struck }
+    Run { director, struck, took: began.elapsed() }
 }
 
 async fn world(story: Story, plan: Option<&Plan>, lane: Lane) -> World {
