@@ -15,21 +15,24 @@ const SAMPLE: usize = 176;
 /// Single faults of a broad campaign: the promise is 2 400 that pass, and some are not reached.
 const BROAD: usize = 2_640;
 /// Pairs in one run.
-const PAIRS: usize = 520;
+const PAIRS: usize = 600;
+
+/// The places that each story passed, in their order.
+pub(super) type Traces = BTreeMap<Story, Vec<String>>;
 
 /// What `CAMPAIGN` asks for.
-pub(super) fn choose(all: Vec<Plan>, wish: &str) -> Vec<Plan> {
+pub(super) fn choose(all: Vec<Plan>, traces: &Traces, wish: &str) -> Vec<Plan> {
     match wish {
         // A test waits for nothing that takes minutes.
         "" => stratified(all.into_iter().filter(|plan| plan.lane() != Lane::Long), SAMPLE),
         "all" => all,
         "broad" => {
-            let pairs = pairs(&all);
+            let pairs = pairs(&all, traces);
             let mut chosen = stratified(all, BROAD);
             chosen.extend(pairs);
             scattered(chosen)
         }
-        "pairs" => pairs(&all),
+        "pairs" => pairs(&all, traces),
         "real" => all.into_iter().filter(|plan| plan.lane() == Lane::Long).collect(),
         name if name.contains(" then ") => pair(&all, name).into_iter().collect(),
         name => {
@@ -105,8 +108,9 @@ fn pair(all: &[Plan], name: &str) -> Option<Plan> {
     Some(Plan { second: Some((place, all.iter().find(like)?.fault.clone())), ..first.clone() })
 }
 
-/// Pairs by the seed: a plan, and the fault of another of the same story when its label is passed after the first.
-fn pairs(all: &[Plan]) -> Vec<Plan> {
+/// Pairs by the seed: a plan, and the fault of another of the same story at a place that comes after, counted from the
+/// first fault on, for then the recovery is what passes it.
+fn pairs(all: &[Plan], traces: &Traces) -> Vec<Plan> {
     let seed: u64 = setting("SEED").and_then(|text| text.parse().ok()).unwrap_or(1);
     eprintln!("pairs of the seed {seed}");
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -123,18 +127,25 @@ fn pairs(all: &[Plan]) -> Vec<Plan> {
     for plan in all.iter().filter(|plan| !plan.story.is_large() && !is_apart(plan) && !plan.is_real()) {
         of_story.entry(plan.story).or_default().push(plan);
     }
-    let stories: Vec<&Vec<&Plan>> = of_story.values().collect();
+    let stories: Vec<(Story, Vec<&Plan>)> = of_story.into_iter().collect();
     let mut pairs: Vec<Plan> = vec![];
     while pairs.len() < PAIRS {
-        let of_one = stories[draw(stories.len())];
+        let (story, of_one) = &stories[draw(stories.len())];
         let (first, other) = (of_one[draw(of_one.len())], of_one[draw(of_one.len())]);
-        let mut place = other.place.clone();
-        // Counted from the first fault on: the recovery passes few places.
-        place.nth = draw(2) + 1;
+        let Some(nth) = nth_after(&traces[story], &first.place, &other.place) else { continue };
+        let place = Place { label: other.place.label.clone(), nth };
         let pair = Plan { second: Some((place, other.fault.clone())), ..first.clone() };
         if !pairs.contains(&pair) {
             pairs.push(pair);
         }
     }
     pairs
+}
+
+/// The how-manieth place of its label `other` is once `first` was passed, if it comes after that at all.
+fn nth_after(trace: &[String], first: &Place, other: &Place) -> Option<usize> {
+    let at = |place: &Place| trace.iter().position(|passed| *passed == place.to_string());
+    let (first, last) = (at(first)?, at(other)?);
+    let is_its = |passed: &&String| passed.rsplit_once('#').is_some_and(|(label, _)| label == other.label);
+    (first < last).then(|| trace[first + 1..=last].iter().filter(is_its).count())
 }

@@ -55,6 +55,7 @@ pub(super) struct Stage {
 /// What a run leaves.
 pub(super) struct Run {
     pub(super) director: Arc<Director>,
+    /// Whether all that was to happen has happened.
     pub(super) struck: bool,
     /// Without the time that it waited for room.
     pub(super) took: Duration,
@@ -114,7 +115,8 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, patience: u32, keep: i
     // Who only listens takes no room.
     drop(room);
     stage.is_silent().await;
-    let struck = stage.director.struck() > 0;
+    // Of a pair both, or it was none.
+    let struck = stage.director.struck() >= stage.plan.as_ref().map_or(0, |plan| plan.faults().count());
     let director = stage.director.clone();
     oracle::judge(stage, &endings).await;
     Run { director, struck, took: began.elapsed() }
