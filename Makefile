@@ -46,7 +46,7 @@ deny: ## Check origin, licences and choice of the dependencies
 test: control-plane python-sdk ## Run every test, the comparison of generated files with committed ones among them
 	RUST_TEST_THREADS=8 $(CARGO) test --workspace --locked --no-fail-fast
 
-campaign: control-plane ## Play faults at every place of every story, about 20 min; CAMPAIGN=all (an hour), pairs, or a plan's name
+campaign: control-plane ## Play faults at every place of every story, about 20 min; CAMPAIGN=all (hours), pairs, real, or a plan's name
 	CAMPAIGN=$(or $(CAMPAIGN),broad) $(CARGO) test --locked --test it campaign:: -- --nocapture
 
 control-plane: ## Build etcd and the Kubernetes programs that tests and demo run, if they are missing

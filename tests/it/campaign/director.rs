@@ -249,6 +249,12 @@ impl Director {
         self.notes.lock().unwrap().trace.clone()
     }
 
+    /// How many calls the cloud received.
+    pub(super) fn calls(&self) -> usize {
+        let notes = self.notes.lock().unwrap();
+        notes.passed.iter().filter(|(label, _)| label.ends_with(" received")).map(|(_, times)| times).sum()
+    }
+
     /// How often each label was passed.
     pub(super) fn passed(&self) -> BTreeMap<String, usize> {
         self.notes.lock().unwrap().passed.clone()
