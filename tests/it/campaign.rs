@@ -61,16 +61,18 @@ fn a_sample_of_plans_passes() {
     let failed: Vec<String> =
         verdicts.iter().filter(|verdict| verdict.wrong.is_some()).map(|verdict| verdict.plan.to_string()).collect();
     assert!(failed.is_empty(), "{} plans failed:\n{}", failed.len(), failed.join("\n"));
-    let passed = verdicts.iter().filter(|verdict| verdict.has_passed()).count();
-    assert!(passed * 100 >= verdicts.len() * 85, "only {passed} of {} faults happened", verdicts.len());
-    let pairs = verdicts.iter().filter(|verdict| verdict.plan.second.is_some() && verdict.has_passed()).count();
-    let [singles, twos] = match wish.as_str() {
+    let (pairs, singles): (Vec<_>, Vec<_>) = verdicts.iter().partition(|verdict| verdict.plan.second.is_some());
+    let passed = |of: &[&play::Verdict]| of.iter().filter(|verdict| verdict.has_passed()).count();
+    let [alone, both] = [passed(&singles), passed(&pairs)];
+    assert!(alone * 100 >= singles.len() * 85, "only {alone} of {} faults happened", singles.len());
+    assert!(both * 100 >= pairs.len() * 60, "only {both} of {} pairs happened", pairs.len());
+    let [least_alone, least_both] = match wish.as_str() {
         "" => [150, 0],
         "broad" => [2_400, 500],
         "pairs" => [0, 500],
         _ => [0, 0],
     };
-    assert!(passed - pairs >= singles && pairs >= twos, "{} plans passed, and {pairs} pairs", passed - pairs);
+    assert!(alone >= least_alone && both >= least_both, "{alone} plans passed, and {both} pairs");
 }
 
 #[expect(clippy::disallowed_methods, reason = "which plans are played is a setting of the test, not of the program")]
@@ -90,10 +92,16 @@ fn apart(story: Story, plan: Option<Plan>, patience: u32, kept: &Mutex<Option<Ar
     })
 }
 
+/// What playing a story without a fault leads to.
+struct Recorded {
+    plans: Vec<Plan>,
+    trace: Vec<String>,
+}
+
 /// Plays every story without a fault, or the one that a plan's name begins with; all plans that follow, and the
 /// traces.
 fn record(wish: &str) -> (Vec<Plan>, Traces) {
-    let recorded: Mutex<BTreeMap<Story, (Vec<Plan>, Vec<String>)>> = Mutex::default();
+    let recorded: Mutex<BTreeMap<Story, Recorded>> = Mutex::default();
     let named = Story::ALL.into_iter().find(|story| wish.starts_with(&format!("{story:?}/")));
     std::thread::scope(|scope| {
         for story in Story::ALL.into_iter().filter(|story| named.is_none_or(|named| named == *story)) {
@@ -101,12 +109,12 @@ fn record(wish: &str) -> (Vec<Plan>, Traces) {
             scope.spawn(move || {
                 let run = trace(story);
                 let plans = faults::plans(story, run.director.passed());
-                recorded.lock().unwrap().insert(story, (plans, run.director.trace()));
+                recorded.lock().unwrap().insert(story, Recorded { plans, trace: run.director.trace() });
             });
         }
     });
     let (mut all, mut traces) = (vec![], Traces::new());
-    for (story, (plans, trace)) in recorded.into_inner().unwrap() {
+    for (story, Recorded { plans, trace }) in recorded.into_inner().unwrap() {
         all.extend(plans);
         traces.insert(story, trace);
     }

@@ -52,7 +52,7 @@ fn a_secret_is_found_in_each_form_and_nothing_else_is() {
     };
     let list = format!("{:?}", secret.as_bytes());
     let compact = serde_json::to_string(secret.as_bytes()).unwrap();
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let told = [
         format!("key={secret};"),
         encoded(""),

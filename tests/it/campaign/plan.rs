@@ -179,7 +179,20 @@ impl Plan {
             Fault::Real(fault) if !matches!(**fault, Fault::Clock(_)) => Lane::Long,
             Fault::Halt(..) => Lane::Halting,
             Fault::Version(_) => Lane::Newer,
-            _ => Lane::Shared,
+            Fault::Kill
+            | Fault::KillLate
+            | Fault::Stop(_)
+            | Fault::Twice
+            | Fault::Api(_)
+            | Fault::Watch(_)
+            | Fault::Cloud(..)
+            | Fault::CloudSlow(_)
+            | Fault::Clock(_)
+            | Fault::Vanish
+            | Fault::Fail
+            | Fault::Rows(_)
+            | Fault::Lag(_)
+            | Fault::Real(_) => Lane::Shared,
         }
     }
 
