@@ -27,7 +27,8 @@ struct Notes {
     since: BTreeMap<String, usize>,
     trace: Vec<String>,
     struck: usize,
-    heal: Option<(Instant, Fault)>,
+    /// What lasts for a while only, and until when: of a pair there may be two.
+    heal: Vec<(Instant, Fault)>,
     rewrite: Option<Shape>,
 }
 
@@ -176,18 +177,22 @@ impl Director {
             PASSING
         };
         if matches!(fault, Fault::Stop(_) | Fault::Halt(..) | Fault::Clock(_) | Fault::Vanish) {
-            self.notes.lock().unwrap().heal = Some((Instant::now() + passing, fault.clone()));
+            self.notes.lock().unwrap().heal.push((Instant::now() + passing, fault.clone()));
         }
     }
 
     /// Ends what was to last for a while only. Called often.
     pub(super) fn tend(&self) {
-        let due = self.notes.lock().unwrap().heal.take_if(|(when, _)| *when <= Instant::now());
-        match due {
-            Some((_, Fault::Stop(_))) => self.signal(None, Signal::CONT),
-            Some((_, Fault::Clock(seconds))) => self.right(seconds),
-            Some((_, Fault::Vanish)) => self.hide(false),
-            _ => {}
+        let due: Vec<(Instant, Fault)> =
+            self.notes.lock().unwrap().heal.extract_if(.., |(when, _)| *when <= Instant::now()).collect();
+        for (_, fault) in due {
+            if let Fault::Clock(seconds) = fault {
+                self.right(seconds);
+            } else if fault == Fault::Vanish {
+                self.hide(false);
+            } else if matches!(fault, Fault::Stop(_)) {
+                self.signal(None, Signal::CONT);
+            }
         }
     }
 
@@ -212,7 +217,7 @@ impl Director {
 
     /// Whether something still lasts.
     pub(super) fn is_under_way(&self) -> bool {
-        self.notes.lock().unwrap().heal.is_some()
+        !self.notes.lock().unwrap().heal.is_empty()
     }
 
     fn hide(&self, hidden: bool) {
