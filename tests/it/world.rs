@@ -357,10 +357,9 @@ impl World {
         assert!(!log.contains("panicked"), "the operator panicked");
         texts.push(("log", log));
         texts.push(("metrics", self.metrics().await));
-        for secret in &self.secrets {
-            for (place, text) in &texts {
-                assert_eq!(secrets::find(secret, text), None, "a secret stands in the {place}");
-            }
+        for (place, text) in &texts {
+            let found = self.secrets.iter().find_map(|secret| secrets::find(secret, text));
+            assert_eq!(found, None, "a secret stands in the {place}");
         }
     }
 }
@@ -371,13 +370,8 @@ impl Drop for World {
             eprintln!("--- the end of {}:\n{}", self.log().display(), tail(&self.log(), 40));
             for uid in self.histories.uids().into_iter().take(3) {
                 let history = self.histories.of(&uid);
-                let object = &history.last().unwrap().object;
-                eprintln!(
-                    "--- {:?}: {:#} {}",
-                    recorder::reasons(&history),
-                    object["status"],
-                    object["metadata"]["name"]
-                );
+                let (rows, object) = (recorder::reasons(&history), &history.last().unwrap().object);
+                eprintln!("--- {rows:?}: {:#} {}", object["status"], object["metadata"]["name"]);
             }
             for entry in self.cloud.ledger().into_iter().take(10) {
                 eprintln!("--- ledger: {entry:?}");
