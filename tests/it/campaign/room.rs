@@ -37,7 +37,7 @@ fn width() -> usize {
 pub(super) fn runs(lane: Lane) -> usize {
     match lane {
         Lane::Long => 16,
-        Lane::Halting => 3,
-        Lane::Shared | Lane::Newer => width() * 2,
+        Lane::Halting => 4,
+        Lane::Shared | Lane::Newer => width() * 3,
     }
 }

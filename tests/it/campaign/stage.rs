@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::director::Director;
 use super::oracle;
-use super::plan::{Fault, Lane, Plan, Watch};
+use super::plan::{Api, Fault, Lane, Plan, Watch};
 use super::room::Room;
 use super::story::Story;
 use super::version::Shape;
@@ -111,9 +111,9 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, patience: u32, keep: i
         stage.start_other(environment);
     }
     let endings = story.play(&mut stage).await;
-    stage.settle().await;
-    // Who only listens takes no room.
+    // Who only waits and listens takes no room.
     drop(room);
+    stage.settle().await;
     stage.is_silent().await;
     // Of a pair both, or it was none.
     let struck = stage.director.struck() >= stage.plan.as_ref().map_or(0, |plan| plan.faults().count());
@@ -254,8 +254,36 @@ impl Stage {
         (self.director.calls(), self.world.histories.len())
     }
 
+    /// For how long nothing must have happened until nothing is under way any more: an answer may be late by three
+    /// seconds, and one that never comes is given up after ten.
+    fn rest(&self) -> Duration {
+        let of = |fault: &Fault| match fault {
+            Fault::Api(Api::Silent) | Fault::Watch(Watch::Silent | Watch::Missing) | Fault::Halt(..) => 11_500,
+            Fault::Api(Api::Slow(_)) | Fault::Watch(Watch::Delayed) | Fault::CloudSlow(_) | Fault::Cloud(..) => 4_500,
+            Fault::Kill
+            | Fault::KillLate
+            | Fault::Stop(_)
+            | Fault::Twice
+            | Fault::Api(_)
+            | Fault::Watch(_)
+            | Fault::Clock(_)
+            | Fault::Vanish
+            | Fault::Fail
+            | Fault::Rows(_)
+            | Fault::Lag(_)
+            | Fault::Version(_)
+            | Fault::Real(_) => 2_500,
+        };
+        Duration::from_millis(self.plan.iter().flat_map(Plan::faults).map(of).max().unwrap_or(1_800))
+    }
+
     /// Everything is over, so nothing more may be done, for long.
     async fn is_silent(&mut self) {
+        // Nobody tells a program whose last event was lost that its order is gone; the API server loses none.
+        let missed = |plan: &Plan| plan.fault == Fault::Watch(Watch::Missing);
+        if self.story.deletes() && self.plan.as_ref().is_some_and(missed) {
+            return;
+        }
         let (before, since) = (self.deeds(), Instant::now());
         while since.elapsed() < SILENCE {
             self.tend().await;
@@ -266,6 +294,7 @@ impl Stage {
 
     /// Waits for rest: no call and no write for a while, everything healed, everybody alive.
     async fn settle(&mut self) {
+        let rest = self.rest();
         let (mut before, mut since) = (self.deeds(), Instant::now());
         loop {
             self.tend().await;
@@ -273,7 +302,7 @@ impl Stage {
             if now != before || self.director.is_under_way() {
                 (before, since) = (now, Instant::now());
             }
-            if since.elapsed() > Duration::from_millis(1_800) {
+            if since.elapsed() > rest {
                 return;
             }
             assert!(self.began.elapsed() < self.patience + Duration::from_secs(10), "never at rest");

@@ -73,6 +73,21 @@ impl Story {
         Self::Batch,
     ];
 
+    /// Whether an object goes in it.
+    pub(super) fn deletes(self) -> bool {
+        matches!(
+            self,
+            Self::DeletedAtOnce
+                | Self::DeletedWaiting
+                | Self::DeletedSubmitting
+                | Self::DeletedInDoubt
+                | Self::DeletedRunning
+                | Self::DeletedCompleted
+                | Self::DeletedFailed
+                | Self::Recreated
+        )
+    }
+
     pub(super) fn is_large(self) -> bool {
         self == Self::Batch
     }
