@@ -1,4 +1,5 @@
-//! The API server that all tests of this binary share, with the definitions of this program installed.
+//! The API server that all tests of this binary share, with the definitions of this program installed, and two more for
+//! what would disturb the others.
 //!
 //! It is started by the first test that asks, and dies with the test process, however that ends. A test works in a
 //! namespace of its own, with a random name, so that tests neither wait for nor see each other.
@@ -6,6 +7,7 @@
 //! `kubectl` is the real one: what it says is what a user reads.
 
 use control_plane::{ControlPlane, Options};
+use serde_json::Value;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -18,19 +20,49 @@ pub(crate) struct Cluster {
 /// The cluster of this test binary, started and furnished on the first call.
 pub(crate) fn get() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start(&definitions()))
+}
+
+/// Another one, for tests that stop its processes.
+pub(crate) fn halting() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start(&definitions()))
+}
+
+/// Another one, with the definitions of a version of this program that is newer: a status may hold fields that are known
+/// here to nobody.
+pub(crate) fn newer() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        let control_plane = ControlPlane::start(&Options::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
-        let definitions = sqlserver_backup_operator::api::yaml().unwrap();
-        control_plane.kubectl_feed(&["apply", "--filename", "-"], &definitions).unwrap();
-        let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
-        control_plane.kubectl_run(&established).unwrap();
-        let cluster = Cluster { control_plane };
-        cluster.wait_for_documentation();
-        cluster
+        let mut definitions = definitions();
+        for definition in &mut definitions {
+            let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status";
+            for path in ["", "/properties/intent", "/properties/error"] {
+                let schema = definition.pointer_mut(&format!("{status}{path}")).unwrap();
+                schema["x-kubernetes-preserve-unknown-fields"] = Value::Bool(true);
+            }
+        }
+        Cluster::start(&definitions)
     })
 }
 
+fn definitions() -> Vec<Value> {
+    sqlserver_backup_operator::api::all().iter().map(|definition| serde_json::to_value(definition).unwrap()).collect()
+}
+
 impl Cluster {
+    fn start(definitions: &[Value]) -> Self {
+        let control_plane = ControlPlane::start(&Options::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        for definition in definitions {
+            control_plane.kubectl_feed(&["apply", "--filename", "-"], &definition.to_string()).unwrap();
+        }
+        let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
+        control_plane.kubectl_run(&established).unwrap();
+        let cluster = Self { control_plane };
+        cluster.wait_for_documentation();
+        cluster
+    }
+
     /// An established definition is served at once, but its short name and its documentation come a little later.
     fn wait_for_documentation(&self) {
         let until = Instant::now() + Duration::from_mins(1);

@@ -35,6 +35,7 @@ mod recorder;
 mod rights;
 mod scenario;
 mod schema;
+mod secrets;
 mod settings;
 mod stored;
 mod tool;

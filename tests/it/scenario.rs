@@ -4,6 +4,7 @@
 mod anew;
 mod deletion;
 mod doubt;
+mod late;
 mod process;
 mod states;
 mod status;

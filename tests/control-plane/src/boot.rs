@@ -84,7 +84,7 @@ impl<'a> Boot<'a> {
     }
 
     fn run(mut self) -> Result<ControlPlane> {
-        self.launch("etcd", &self.binaries.etcd, &self.etcd_flags())?;
+        let etcd_pid = self.launch("etcd", &self.binaries.etcd, &self.etcd_flags())?;
         // The API server would wait a second after a refused connection.
         self.wait_until("does not listen", |boot| is_open(boot.ports.etcd))?;
 
@@ -111,6 +111,7 @@ impl<'a> Boot<'a> {
         Ok(ControlPlane {
             children: self.children,
             apiserver_pid,
+            etcd_pid,
             kubectl: self.binaries.kubectl.clone(),
             folder: self.folder,
             server_url,

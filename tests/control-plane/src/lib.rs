@@ -54,6 +54,7 @@ impl Options {
 pub struct ControlPlane {
     children: Vec<Child>,
     apiserver_pid: u32,
+    etcd_pid: u32,
     kubectl: PathBuf,
     folder: PathBuf,
     server_url: String,
@@ -109,6 +110,11 @@ impl ControlPlane {
     /// The process id of the API server, for tests that stop or kill it.
     pub fn apiserver_pid(&self) -> u32 {
         self.apiserver_pid
+    }
+
+    /// The process id of etcd, for the same.
+    pub fn etcd_pid(&self) -> u32 {
+        self.etcd_pid
     }
 
     /// kubectl as the administrator. Its discovery cache is this control plane's own: the usual one is keyed by address,

@@ -13,7 +13,9 @@ use jiff::SignedDuration;
 use rustix::process::{Pid, Signal, kill_process};
 use tencentdb_simulator::{Cloud, Effect, End, Event, Rule, RunningRows, Stage};
 
-use super::plan::{Fault, Place, Plan};
+use super::plan::{Fault, Place, Plan, Server};
+use super::version::Shape;
+use crate::cluster;
 
 /// How long clocks stay apart and backups away.
 const PASSING: Duration = Duration::from_secs(3);
@@ -25,7 +27,9 @@ struct Notes {
     since: BTreeMap<String, usize>,
     trace: Vec<String>,
     struck: usize,
-    heal: Option<(Instant, Fault)>,
+    /// What lasts for a while only, and until when: of a pair there may be two.
+    heal: Vec<(Instant, Fault)>,
+    rewrite: Option<Shape>,
 }
 
 /// One run's director.
@@ -59,7 +63,7 @@ impl Director {
     fn prepare(&self, place: &Place, fault: &Fault) {
         let Some(action) = place.label.split(' ').next().filter(|_| place.label.ends_with("received")) else { return };
         let rule = |effect| Rule::new(action, effect).skip(u64::try_from(place.nth).unwrap() - 1);
-        let rule = match fault {
+        let rule = match fault.inner() {
             Fault::Cloud(_, effect) => rule(effect.clone()),
             Fault::CloudSlow(by) => rule(Effect::None).answer_delay(*by),
             Fault::Twice => rule(Effect::AcceptTwice),
@@ -72,7 +76,10 @@ impl Director {
             | Fault::Vanish
             | Fault::Fail
             | Fault::Rows(_)
-            | Fault::Lag(_) => return,
+            | Fault::Lag(_)
+            | Fault::Halt(..)
+            | Fault::Version(_)
+            | Fault::Real(_) => return,
         };
         self.cloud.add_fault(rule);
     }
@@ -114,7 +121,7 @@ impl Director {
                 }
                 notes.struck = 1;
                 notes.trace.push(format!("--- {}", plan.fault));
-                plan.fault.clone()
+                plan.fault.inner().clone()
             } else {
                 let nth = count(&mut notes.since, label);
                 let (place, fault) = plan.second.as_ref()?;
@@ -151,23 +158,47 @@ impl Director {
             Fault::Lag(by) => {
                 self.cloud.switch(|switches| switches.listing_lag_seconds = f64::from(*by) / 1_000.0);
             }
-            Fault::Twice | Fault::Api(_) | Fault::Watch(_) | Fault::Cloud(..) | Fault::CloudSlow(_) => {}
+            Fault::Halt(server, seconds) => halt(*server, Duration::from_secs(*seconds)),
+            Fault::Version(shape) => {
+                // Before the death: who finds the dead asks for it.
+                self.notes.lock().unwrap().rewrite = Some(*shape);
+                self.signal(number, Signal::KILL);
+            }
+            Fault::Twice
+            | Fault::Api(_)
+            | Fault::Watch(_)
+            | Fault::Cloud(..)
+            | Fault::CloudSlow(_)
+            | Fault::Real(_) => {}
         }
-        let passing = if let Fault::Stop(seconds) = fault { Duration::from_secs(*seconds) } else { PASSING };
-        if matches!(fault, Fault::Stop(_) | Fault::Clock(_) | Fault::Vanish) {
-            self.notes.lock().unwrap().heal = Some((Instant::now() + passing, fault.clone()));
+        let passing = if let Fault::Stop(seconds) | Fault::Halt(_, seconds) = fault {
+            Duration::from_secs(*seconds)
+        } else {
+            PASSING
+        };
+        if matches!(fault, Fault::Stop(_) | Fault::Halt(..) | Fault::Clock(_) | Fault::Vanish) {
+            self.notes.lock().unwrap().heal.push((Instant::now() + passing, fault.clone()));
         }
     }
 
     /// Ends what was to last for a while only. Called often.
     pub(super) fn tend(&self) {
-        let due = self.notes.lock().unwrap().heal.take_if(|(when, _)| *when <= Instant::now());
-        match due {
-            Some((_, Fault::Stop(_))) => self.signal(None, Signal::CONT),
-            Some((_, Fault::Clock(seconds))) => self.right(seconds),
-            Some((_, Fault::Vanish)) => self.hide(false),
-            _ => {}
+        let due: Vec<(Instant, Fault)> =
+            self.notes.lock().unwrap().heal.extract_if(.., |(when, _)| *when <= Instant::now()).collect();
+        for (_, fault) in due {
+            if let Fault::Clock(seconds) = fault {
+                self.right(seconds);
+            } else if fault == Fault::Vanish {
+                self.hide(false);
+            } else if matches!(fault, Fault::Stop(_)) {
+                self.signal(None, Signal::CONT);
+            }
         }
+    }
+
+    /// What another version is to write before the next start, if it is due.
+    pub(super) fn rewrite(&self) -> Option<Shape> {
+        self.notes.lock().unwrap().rewrite.take()
     }
 
     /// Brings the clocks together. It is the operator's that was wrong: what the cloud began meanwhile is dated as if the
@@ -186,7 +217,7 @@ impl Director {
 
     /// Whether something still lasts.
     pub(super) fn is_under_way(&self) -> bool {
-        self.notes.lock().unwrap().heal.is_some()
+        !self.notes.lock().unwrap().heal.is_empty()
     }
 
     fn hide(&self, hidden: bool) {
@@ -223,10 +254,31 @@ impl Director {
         self.notes.lock().unwrap().trace.clone()
     }
 
+    /// How many calls the cloud received.
+    pub(super) fn calls(&self) -> usize {
+        let notes = self.notes.lock().unwrap();
+        notes.passed.iter().filter(|(label, _)| label.ends_with(" received")).map(|(_, times)| times).sum()
+    }
+
     /// How often each label was passed.
     pub(super) fn passed(&self) -> BTreeMap<String, usize> {
         self.notes.lock().unwrap().passed.clone()
     }
+}
+
+/// A thread of its own lets the server go on: whoever would do it may be waiting for that server.
+fn halt(server: Server, time: Duration) {
+    let control_plane = &cluster::halting().control_plane;
+    let pid = match server {
+        Server::ApiServer => control_plane.apiserver_pid(),
+        Server::Etcd => control_plane.etcd_pid(),
+    };
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        kill_process(pid, Signal::CONT).unwrap();
+    });
 }
 
 fn count(counts: &mut BTreeMap<String, usize>, label: &str) -> usize {

@@ -10,14 +10,18 @@ use serde_json::{Map, json};
 use sqlserver_backup_operator::tencent::codes::{Class, Meaning, ROWS};
 use tencentdb_simulator::{Effect, Verify};
 
-use super::plan::{Api, Fault, Place, Plan, Watch};
+use super::plan::{Api, Fault, Place, Plan, Server, Watch};
 use super::story::Story;
+use super::version::Shape;
+
+/// How far clocks are apart: within what is assumed, at its edge, and beyond.
+const CLOCKS: [i64; 8] = [10, -10, 299, -299, 301, -301, 3_600, -3_600];
 
 /// Every plan of a story whose recorded trace passed these labels so often.
 pub(super) fn plans(story: Story, passed: impl IntoIterator<Item = (String, usize)>) -> Vec<Plan> {
     let mut plans = vec![];
     for (label, times) in passed {
-        for nth in (1..=times).step_by(story.stride()) {
+        for nth in 1..=times {
             let place = Place { label: label.clone(), nth };
             for fault in fitting(story, &place) {
                 plans.push(Plan { story, place: place.clone(), fault, second: None });
@@ -40,7 +44,7 @@ fn fitting(story: Story, place: &Place) -> Vec<Fault> {
             let mut faults = vec![Fault::Kill, Fault::Stop(5)];
             faults.extend(answers(subject));
             faults.extend(codes(story));
-            faults.extend([1, -1, 10, -10, 299, 301, 3_600, -3_600].map(Fault::Clock));
+            faults.extend([1, -1].into_iter().chain(CLOCKS).map(Fault::Clock));
             faults
         }
         (_, "decided") => vec![Fault::Kill, Fault::Stop(5)],
@@ -51,6 +55,9 @@ fn fitting(story: Story, place: &Place) -> Vec<Fault> {
         "DescribeBackupByFlowId received" => faults.extend([Fault::Vanish, Fault::Fail]),
         _ => {}
     }
+    faults.extend(versions(story, subject, when));
+    faults.extend(halts(story, label));
+    faults.extend(real(story, label, place.nth));
     if story == Story::TwoOperators && faults.contains(&Fault::Stop(5)) {
         // Long enough for the other operator to prove absence and to see its own backup through, so that a request
         // signed too late would be taken in.
@@ -61,6 +68,65 @@ fn fitting(story: Story, place: &Place) -> Vec<Fault> {
         faults.retain(|fault| !matches!(fault, Fault::Cloud(_, Effect::Error { .. })));
     }
     faults
+}
+
+/// Another version has the order, wherever its own call is under way or may be.
+fn versions(story: Story, subject: &str, when: &str) -> Vec<Fault> {
+    let has_doubts = matches!(
+        story,
+        Story::Success | Story::Failed | Story::Busy | Story::Adoption | Story::Doubt | Story::Recreated
+    );
+    let is_place = match subject {
+        "status" => when == "after",
+        "CreateBackup" => true,
+        "DescribeBackups" | "DescribeDBInstances" | "DescribeBackupByFlowId" => when == "decided",
+        _ => false,
+    };
+    if has_doubts && is_place { Shape::ALL.map(Fault::Version).into() } else { vec![] }
+}
+
+/// The processes of the control plane stand still: for longer than a signature is valid, and than the program waits.
+fn halts(story: Story, label: &str) -> Vec<Fault> {
+    let (subject, _) = label.split_once(' ').unwrap_or((label, ""));
+    if !matches!(story, Story::Success | Story::Busy | Story::Doubt) {
+        return vec![];
+    }
+    match subject {
+        "list" | "watch" | "read" | "secret" | "event" | "watched" => vec![Fault::Halt(Server::ApiServer, 5)],
+        "status" | "CreateBackup" => {
+            let servers = [Server::ApiServer, Server::Etcd];
+            servers.into_iter().flat_map(|server| [5, 12].map(|seconds| Fault::Halt(server, seconds))).collect()
+        }
+        _ => vec![],
+    }
+}
+
+/// With the limits as they are shipped. A clock that is off needs no patience; a request that comes late needs 11 minutes,
+/// and there is one place where it can.
+fn real(story: Story, label: &str, nth: usize) -> Vec<Fault> {
+    let mut faults = vec![];
+    let is_short = matches!(
+        story,
+        Story::Success | Story::Databases | Story::Failed | Story::Busy | Story::Rotated | Story::NoDatabase
+    );
+    if is_short && label.ends_with(" received") {
+        faults.extend(CLOCKS.map(Fault::Clock));
+    }
+    if story == Story::Success && nth == 1 && label == "CreateBackup received" {
+        let held = |seconds, verify, hang_up| Effect::Hold { seconds, verify, hang_up };
+        let late = [
+            ("held 310, hung up", held(310.0, Verify::Arrival, true)),
+            ("held 310", held(310.0, Verify::Arrival, false)),
+            ("held 297, verified late", held(297.0, Verify::Acceptance, true)),
+            ("held 310, verified late", held(310.0, Verify::Acceptance, true)),
+            ("reset before", Effect::DropBefore { reset: true }),
+        ];
+        faults.extend(late.map(|(name, effect)| Fault::Cloud(name.to_owned(), effect)));
+    }
+    if story == Story::Success && nth == 1 && label == "status after" {
+        faults.push(Fault::Stop(310));
+    }
+    faults.into_iter().map(|fault| Fault::Real(Box::new(fault))).collect()
 }
 
 fn reads(subject: &str) -> Vec<Fault> {

@@ -10,6 +10,7 @@ use std::fmt;
 use tencentdb_simulator::Effect;
 
 use super::story::Story;
+use super::version::Shape;
 
 /// Where in a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,13 @@ pub(super) enum Watch {
     Silent,
 }
 
+/// A process of the control plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    ApiServer,
+    Etcd,
+}
+
 /// What happens at a place.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fault {
@@ -81,6 +89,12 @@ pub(super) enum Fault {
     Rows(u8),
     /// An accepted backup is listed only after so many milliseconds.
     Lag(u32),
+    /// SIGSTOP of a process of the control plane for this many seconds.
+    Halt(Server, u64),
+    /// SIGKILL, another version of the program has the order for a moment, and a start.
+    Version(Shape),
+    /// The same fault, with the limits as they are shipped instead of scaled down: 300 s, 300 s, 60 s.
+    Real(Box<Self>),
 }
 
 impl fmt::Display for Fault {
@@ -94,6 +108,9 @@ impl fmt::Display for Fault {
             Self::Clock(seconds) => write!(f, "clock {seconds:+}"),
             Self::Rows(bits) => write!(f, "rows {bits}"),
             Self::Lag(by) => write!(f, "lag {by}"),
+            Self::Halt(server, seconds) => write!(f, "halt {} {seconds}", spelled(server)),
+            Self::Version(shape) => write!(f, "version {}", spelled(shape)),
+            Self::Real(fault) => write!(f, "real {fault}"),
             Self::Kill | Self::KillLate | Self::Twice | Self::Vanish | Self::Fail => write!(f, "{}", spelled(self)),
         }
     }
@@ -104,7 +121,25 @@ fn spelled(fault: &impl fmt::Debug) -> String {
     format!("{fault:?}").to_lowercase().replace('(', " ").replace(')', "")
 }
 
+/// Where and how a run is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// As long as the real fence: it sleeps, and takes nobody's room.
+    Long,
+    /// On a control plane whose processes are stopped: one at a time.
+    Halting,
+    /// Beside the others, on the control plane of all tests.
+    Shared,
+    /// Beside the others, on a control plane with newer definitions.
+    Newer,
+}
+
 impl Fault {
+    /// The fault itself, whatever the limits.
+    pub(super) fn inner(&self) -> &Self {
+        if let Self::Real(fault) = self { fault } else { self }
+    }
+
     /// The class that the table counts it in.
     pub(super) fn class(&self) -> &'static str {
         match self {
@@ -118,6 +153,10 @@ impl Fault {
             Self::Cloud(_, Effect::Error { accept: true, .. }) => "cloud: refusals that were none",
             Self::Cloud(..) | Self::CloudSlow(_) => "cloud: lost, late, broken answers",
             Self::Clock(_) => "clocks apart",
+            Self::Halt(..) => "control plane stopped (SIGSTOP)",
+            Self::Version(_) => "upgrade and rollback in doubt",
+            Self::Real(fault) if matches!(**fault, Self::Clock(_)) => "clocks apart, real limits",
+            Self::Real(_) => "late requests, real fence (660 s)",
             Self::Vanish | Self::Fail | Self::Rows(_) | Self::Lag(_) => "backups that vanish, fail, hide",
         }
     }
@@ -134,6 +173,39 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Where it is played.
+    pub(super) fn lane(&self) -> Lane {
+        match &self.fault {
+            Fault::Real(fault) if !matches!(**fault, Fault::Clock(_)) => Lane::Long,
+            Fault::Halt(..) => Lane::Halting,
+            Fault::Version(_) => Lane::Newer,
+            Fault::Kill
+            | Fault::KillLate
+            | Fault::Stop(_)
+            | Fault::Twice
+            | Fault::Api(_)
+            | Fault::Watch(_)
+            | Fault::Cloud(..)
+            | Fault::CloudSlow(_)
+            | Fault::Clock(_)
+            | Fault::Vanish
+            | Fault::Fail
+            | Fault::Rows(_)
+            | Fault::Lag(_)
+            | Fault::Real(_) => Lane::Shared,
+        }
+    }
+
+    /// Its fault, or both, whatever the limits.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
+        std::iter::once(&self.fault).chain(self.second.iter().map(|(_, fault)| fault)).map(Fault::inner)
+    }
+
+    /// Whether the limits are those that are shipped.
+    pub(super) fn is_real(&self) -> bool {
+        matches!(self.fault, Fault::Real(_))
+    }
+
     pub(super) fn class(&self) -> &'static str {
         if self.second.is_some() { "pairs of faults" } else { self.fault.class() }
     }

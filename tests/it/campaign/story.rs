@@ -22,9 +22,13 @@ pub(super) enum Story {
     NoInstance,
     Adoption,
     Doubt,
+    DeletedAtOnce,
     DeletedWaiting,
+    DeletedSubmitting,
     DeletedInDoubt,
     DeletedRunning,
+    DeletedCompleted,
+    DeletedFailed,
     Recreated,
     Rotated,
     TwoOperators,
@@ -45,7 +49,7 @@ impl Ending {
 }
 
 impl Story {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Success,
         Self::Databases,
         Self::Failed,
@@ -56,18 +60,32 @@ impl Story {
         Self::NoInstance,
         Self::Adoption,
         Self::Doubt,
+        Self::DeletedAtOnce,
         Self::DeletedWaiting,
+        Self::DeletedSubmitting,
         Self::DeletedInDoubt,
         Self::DeletedRunning,
+        Self::DeletedCompleted,
+        Self::DeletedFailed,
         Self::Recreated,
         Self::Rotated,
         Self::TwoOperators,
         Self::Batch,
     ];
 
-    /// Every so-manieth place of its trace has plans.
-    pub(super) fn stride(self) -> usize {
-        if self.is_large() { 6 } else { 1 }
+    /// Whether an object goes in it.
+    pub(super) fn deletes(self) -> bool {
+        matches!(
+            self,
+            Self::DeletedAtOnce
+                | Self::DeletedWaiting
+                | Self::DeletedSubmitting
+                | Self::DeletedInDoubt
+                | Self::DeletedRunning
+                | Self::DeletedCompleted
+                | Self::DeletedFailed
+                | Self::Recreated
+        )
     }
 
     pub(super) fn is_large(self) -> bool {
@@ -95,7 +113,11 @@ impl Story {
             | Self::Failed
             | Self::NoDatabase
             | Self::NoInstance
+            | Self::DeletedAtOnce
+            | Self::DeletedSubmitting
             | Self::DeletedRunning
+            | Self::DeletedCompleted
+            | Self::DeletedFailed
             | Self::Recreated
             | Self::Rotated
             | Self::TwoOperators
@@ -126,9 +148,16 @@ impl Story {
                 one(stage, spec, &["DatabaseNotFound"]).await
             }
             Self::NoInstance => one(stage, json!({ "instanceId": "mssql-none" }), &["InstanceNotFound"]).await,
+            Self::DeletedAtOnce => deleted(stage, &["Pending"]).await,
             Self::DeletedWaiting => deleted(stage, &["InstanceBusy"]).await,
+            Self::DeletedSubmitting => deleted(stage, &["Submitting"]).await,
             Self::DeletedInDoubt => deleted(stage, &["OutcomeUnknown", "CloudUnreachable"]).await,
             Self::DeletedRunning => deleted(stage, &["Running"]).await,
+            Self::DeletedCompleted => deleted(stage, &["Completed"]).await,
+            Self::DeletedFailed => {
+                stage.world.cloud.change_instance(INSTANCE, |instance| instance.backups_end = End::Failed);
+                deleted(stage, &["Failed"]).await
+            }
             Self::Recreated => {
                 let mut endings = deleted(stage, &["Running"]).await;
                 endings.extend(one(stage, json!({}), &["Completed"]).await);

@@ -69,7 +69,7 @@ async fn forward(wire: Arc<Wire>, request: Request<Incoming>) -> Result<Response
         Some(Fault::Api(Api::Slow(seconds))) => wait = Duration::from_secs(seconds),
         Some(Fault::Api(Api::Status(status))) => return Ok(refusal(status)),
         Some(Fault::Api(Api::Silent)) => return std::future::pending().await,
-        Some(Fault::Kill | Fault::Api(_)) => return Err(Broken("the request is lost")),
+        Some(Fault::Kill | Fault::Version(_) | Fault::Api(_)) => return Err(Broken("the request is lost")),
         Some(_) | None => {}
     }
     let url = format!("{}{}", wire.server, parts.uri);
@@ -88,7 +88,7 @@ async fn forward(wire: Arc<Wire>, request: Request<Incoming>) -> Result<Response
         Some(Fault::Api(Api::Status(status))) => return Ok(refusal(status)),
         Some(Fault::Api(Api::Silent)) => return std::future::pending().await,
         Some(Fault::Api(Api::Truncate)) => is_cut = true,
-        Some(Fault::Kill | Fault::Api(_)) => return Err(Broken("the answer is lost")),
+        Some(Fault::Kill | Fault::Version(_) | Fault::Api(_)) => return Err(Broken("the answer is lost")),
         Some(_) | None => {}
     }
     let mut response = Response::builder().status(answer.status());

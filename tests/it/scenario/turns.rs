@@ -74,7 +74,8 @@ async fn orders_that_were_created_together_knock_one_at_a_time() {
     // The first answers came before anybody was known to wait; what follows is one order's.
     let before = world.cloud.ledger().len();
     world.wait_for("three knocks", |world| world.cloud.ledger().len() >= before + 3).await;
-    let mut knocking: Vec<_> = world.cloud.ledger()[before..].iter().map(|call| call.name[..10].to_owned()).collect();
+    let whose = |name: &str| orders.iter().position(|order| name.contains(&order.uid.replace('-', "")));
+    let mut knocking: Vec<_> = world.cloud.ledger()[before..].iter().map(|call| whose(&call.name)).collect();
     knocking.sort();
     knocking.dedup();
     assert_eq!(knocking.len(), 1, "{knocking:?}");
