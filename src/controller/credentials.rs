@@ -4,10 +4,10 @@
 //! - A Secret is read by name, in the order's own namespace, at most once a minute and once more when the cloud rejects its
 //!   key, and never listed or watched.
 //! - Who may use the operator's identity is a setting. The refusal reads the same whether or not there is one.
-//! - A key that the cloud rejects holds up the orders under that key and nobody else, see [`breaker`].
+//! - A key that the cloud rejects holds up the orders under that key and nobody else, see `breaker`.
 //! - No value of a Secret leaves this file except inside a [`Credential`], which cannot be printed.
 //!
-//! [`own`] is the operator's identity, which may have to be renewed.
+//! `own` is the operator's identity, which may have to be renewed.
 
 mod breaker;
 mod own;

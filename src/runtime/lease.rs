@@ -12,7 +12,7 @@
 //! - Every write is guarded by the resourceVersion that was read, and every attempt ends in time.
 //! - A lost lease ends no process: it stands by, with its watch caches warm, until the lease is its own again.
 //!
-//! [`election`] decides and is pure; [`keeper`] is the shell around the API; [`Lead`] is what the work asks.
+//! [`election`] decides and is pure; `keeper` is the shell around the API; [`Lead`] is what the work asks.
 //!
 //! # Why not a library
 //! None was found for kube 5 that does all of this: `kube-leader-election` says itself that it fences nothing,
