@@ -122,6 +122,26 @@ async fn i5_what_says_that_it_ended_is_over() {
     }
 }
 
+/// The instant of a refusal is one of the clock that heard it. How long ago that is, only a clock of our own can say: were
+/// the refusal none, its backup might not be listed yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_a_refusal_that_another_process_heard_settles_by_our_own_clock() {
+    let (world, order) = forged_at("heir", |now| {
+        let heard = jiff::Timestamp::from_second(now.as_second() - 3_600).unwrap().to_string();
+        json!({
+            "observedGeneration": 1, "attempts": 1, "submitTime": heard,
+            "error": { "code": "RequestLimitExceeded", "message": "Too many.", "time": heard },
+            "conditions": row("Throttled", ["False", "False", "True", "False"]),
+        })
+    })
+    .await;
+    let started = world.cloud.now();
+    world.reaches(&order, "Running").await;
+    let waited = world.calls(&order)[0].received.duration_since(started).as_secs_f64();
+    assert!(waited > 1.5, "{waited} s after the start");
+    world.finish_forged(&[(&order, 1)]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forged_running_without_a_flow_is_looked_for_and_not_submitted() {
     let status = json!({ "observedGeneration": 1, "conditions": row("Running", ["True", "False", "True", "False"]) });
