@@ -24,6 +24,7 @@
 //! | | listing, instance | anything else | stay in doubt |
 //! | following | flow, or listing | running | stay, past 120 minutes `Overdue` |
 //! | | flow, or listing | succeeded or failed | end: `Completed` or `Failed` |
+//! | | listing | ended, and a second row of ours | adopt the one that counts, and tell of both |
 //! | | flow, and listing | cannot be read | `Unobservable`; not found for 24 h, end: `Missing` |
 //! | in doubt, following | nothing | the spec is invalid | say so, and look again for a better one |
 //! | finished | nothing | anything | rest for ever |
