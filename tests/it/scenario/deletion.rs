@@ -22,7 +22,7 @@ async fn finalizers(world: &World, order: &Order, names: serde_json::Value) {
 
 /// The Secret, the service account of the operator and its rights.
 async fn hold_what_it_needs(world: &World, names: serde_json::Value) {
-    for object in [&format!("secret/{SECRET}"), "serviceaccount/operator", "rolebinding/operator"] {
+    for object in [&format!("secret/{SECRET}"), "serviceaccount/operator", "rolebinding/operator-clusterrole"] {
         let patch = json!({ "metadata": { "finalizers": names } }).to_string();
         world.kubectl(&["patch", object, "--type=merge", "--patch", &patch]).await.unwrap();
     }
@@ -68,7 +68,8 @@ async fn in_doubt_and_running_are_forgotten() {
     world.reaches(&doubt, "OutcomeUnknown").await;
     world.reaches(&running, "Running").await;
     let begin = std::time::Instant::now();
-    while !world.metrics().await.contains("orders_in_doubt 1\n") {
+    let in_doubt = format!("orders_in_doubt{{namespace=\"{}\"}} 1\n", world.namespace);
+    while !world.metrics().await.contains(&in_doubt) {
         assert!(begin.elapsed() < Duration::from_secs(20), "a doubt counts: {}", world.metrics().await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
