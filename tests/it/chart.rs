@@ -7,7 +7,10 @@
 mod accepted;
 mod deployed;
 mod files;
+mod names;
+mod notes;
 mod plane;
+mod published;
 mod release;
 mod rights;
 mod schemas;

@@ -19,7 +19,7 @@ fn furnish(cluster: &Cluster) -> &'static str {
             let labels = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } })
         };
-        let namespaces = ["restricted", "shop", "billing"].map(namespace);
+        let namespaces = ["restricted", "shop", "billing", "123", "1e3"].map(namespace);
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": namespaces });
         cluster.kubectl_reading(&["apply", "--filename", "-"], &list.to_string()).unwrap();
         "restricted"

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::tools::{NAME, one, render, rendered};
 
 /// What is set, and what the refusal must say.
-const WRONG: [(&str, &[&str]); 35] = [
+const WRONG: [(&str, &[&str]); 49] = [
     ("replica=2", &["additional properties 'replica' not allowed"]),
     ("image.repo=x", &["/image", "'repo' not allowed"]),
     ("image.repository=", &["/image/repository"]),
@@ -44,6 +44,21 @@ const WRONG: [(&str, &[&str]); 35] = [
     ("networkPolicy.ports={0}", &["/networkPolicy/ports/0", "minimum"]),
     ("networkPolicy.peers[0].cidr=10.0.0.0/8", &["/networkPolicy/peers/0", "'cidr' not allowed"]),
     ("podMonitor.interval=often", &["/podMonitor/interval"]),
+    ("podMonitor.interval=30s1m", &["/podMonitor/interval"]),
+    ("tencent.endpoint=http://sqlserver.tencentcloudapi.com", &["/tencent/endpoint"]),
+    ("tencent.stsEndpoint=http://127.0.0.1.example", &["/tencent/stsEndpoint"]),
+    ("extraEnv[0].name=A,extraEnv[0].value=b,extraEnv[0].valueFrom.x=c", &["/extraEnv/0", "'not'"]),
+    ("identity.nodeRole=true,networkPolicy.enabled=true", &["needs port 80", "add 80 to networkPolicy.ports"]),
+    // A null takes a value away. These are needed; the others may go.
+    ("identity=null", &["missing property 'identity'"]),
+    ("proxy=null", &["missing property 'proxy'"]),
+    ("extraCa=null", &["missing property 'extraCa'"]),
+    ("logging=null", &["missing property 'logging'"]),
+    ("tencent=null", &["missing property 'tencent'"]),
+    ("tencent.apiShare=null", &["/tencent", "missing property 'apiShare'"]),
+    ("networkPolicy.ports=null", &["/networkPolicy", "missing property 'ports'"]),
+    ("identity.nodeRole=null", &["/identity", "missing property 'nodeRole'"]),
+    ("replicas=null", &["missing property 'replicas'"]),
 ];
 
 #[test]
@@ -60,6 +75,50 @@ fn wrong_values_are_refused_by_name() {
             });
         }
     });
+}
+
+#[test]
+fn what_is_right_is_not_refused() {
+    let right = [
+        "tencent.endpoint=http://127.0.0.1:8080,tencent.stsEndpoint=http://localhost",
+        "identity.nodeRole=true,networkPolicy.enabled=true,networkPolicy.ports={443,80}",
+        "identity.nodeRole=true,networkPolicy.enabled=true,identity.existingSecret=own",
+        "resources.limits.cpu=0.5,resources.limits.memory=1e9,resources.requests.memory=64M",
+        "watchNamespaces=null,sharedIdentityNamespaces=null,podLabels=null,podAnnotations=null,extraEnv=null",
+        "resources=null,nodeSelector=null,dashboard.labels=null,dashboard.enabled=true,serviceAccount.name=null",
+    ];
+    for set in right {
+        render(&["--set", set]).unwrap_or_else(|said| panic!("{set}: {said}"));
+    }
+    let half = ["--set-json", r#"resources={"limits":{"cpu":0.5,"memory":128974848},"requests":{"cpu":1}}"#];
+    render(&half).unwrap();
+    // Where nobody names a file of authorities, none is read.
+    let pod = pod(&["--set", "extraCa.configMap=null,extraCa.secret=null"]);
+    assert!(environment(&pod).iter().all(|(name, _)| *name != "EXTRA_CA_FILE"));
+}
+
+/// A variable that comes twice has the last one's value, and the kubelet says nothing.
+#[test]
+fn extra_variables_leave_those_of_the_chart_alone() {
+    let all = "watchNamespaces={a},sharedIdentityNamespaces={a},identity.nodeRole=true,identity.existingSecret=s,\
+               tencent.endpoint=https://a,tencent.stsEndpoint=https://a,proxy.https=http://a:1,proxy.noProxy=b,\
+               extraCa.secret=c";
+    let pod = pod(&["--set", all]);
+    let names: Vec<&str> = environment(&pod).into_iter().map(|(name, _)| name).collect();
+    assert!(names.len() > 18, "{names:?}");
+    std::thread::scope(|scope| {
+        for names in names.chunks(names.len().div_ceil(4)) {
+            scope.spawn(move || {
+                for name in names {
+                    let set = format!("identity.existingSecret=s,extraEnv[0].name={name},extraEnv[0].value=x");
+                    let said = render(&["--set", &set]).expect_err(name);
+                    assert!(said.contains(&format!("extraEnv names {name}, which the chart sets: ")), "{said}");
+                }
+            });
+        }
+    });
+    let free = "extraEnv[0].name=ADMIN_ADDRESS,extraEnv[0].value=x,extraEnv[1].name=TENCENTCLOUD_TOKEN";
+    render(&["--set", free]).unwrap();
 }
 
 #[test]

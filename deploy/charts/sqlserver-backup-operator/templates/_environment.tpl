@@ -20,8 +20,8 @@
 {{- $values := .Values }}
 {{- $settings := list
   (dict "name" "LEASE_NAME" "value" (include "operator.fullname" .))
-  (dict "name" "WATCH_NAMESPACES" "value" (uniq $values.watchNamespaces | join ","))
-  (dict "name" "SHARED_IDENTITY_NAMESPACES" "value" (uniq $values.sharedIdentityNamespaces | join ","))
+  (dict "name" "WATCH_NAMESPACES" "value" (uniq (default list $values.watchNamespaces) | join ","))
+  (dict "name" "SHARED_IDENTITY_NAMESPACES" "value" (uniq (default list $values.sharedIdentityNamespaces) | join ","))
   (dict "name" "NODE_ROLE" "value" (ternary "true" "" $values.identity.nodeRole))
   (dict "name" "TENCENT_ENDPOINT" "value" $values.tencent.endpoint)
   (dict "name" "TENCENT_STS_ENDPOINT" "value" $values.tencent.stsEndpoint)
@@ -33,7 +33,7 @@
   (dict "name" "RUST_LOG" "value" $values.logging.filter)
   (dict "name" "HTTPS_PROXY" "value" $values.proxy.https)
   (dict "name" "NO_PROXY" "value" $values.proxy.noProxy)
-  (dict "name" "EXTRA_CA_FILE" "value" (ternary "/etc/extra-ca/ca.crt" "" (ne "" (print $values.extraCa.configMap $values.extraCa.secret))))
+  (dict "name" "EXTRA_CA_FILE" "value" (ternary "/etc/extra-ca/ca.crt" "" (not (empty (or $values.extraCa.configMap $values.extraCa.secret)))))
 }}
 {{- range $settings }}
 {{- include "operator.variable" . }}
@@ -41,19 +41,19 @@
 {{- with $values.proxy.existingSecret }}
 - name: HTTPS_PROXY
   valueFrom:
-    secretKeyRef: {name: {{ . }}, key: https}
+    secretKeyRef: {name: {{ . | quote }}, key: https}
 {{- end }}
 {{- with $values.identity.existingSecret }}
 # The operator's own access key. A Secret that is not there keeps the pod from starting, which is seen at once.
 - name: TENCENTCLOUD_SECRET_ID
   valueFrom:
-    secretKeyRef: {name: {{ . }}, key: secretId}
+    secretKeyRef: {name: {{ . | quote }}, key: secretId}
 - name: TENCENTCLOUD_SECRET_KEY
   valueFrom:
-    secretKeyRef: {name: {{ . }}, key: secretKey}
+    secretKeyRef: {name: {{ . | quote }}, key: secretKey}
 - name: TENCENTCLOUD_TOKEN
   valueFrom:
-    secretKeyRef: {name: {{ . }}, key: token, optional: true}
+    secretKeyRef: {name: {{ . | quote }}, key: token, optional: true}
 {{- end }}
 {{- with $values.extraEnv }}
 {{ toYaml . }}
