@@ -86,3 +86,19 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() {
     assert_eq!((parts(cluster), categories(cluster)), (installed, first));
     assert_eq!(read(cluster, &namespace, "ssb", "kept")["metadata"]["uid"], order);
 }
+
+/// What kubectl installed is refused to helm until somebody says that it may take it.
+#[test]
+fn a_release_takes_over_what_was_applied_when_it_is_told_to() {
+    let cluster = plane::get();
+    let namespace = cluster.namespace();
+    let options = [CHART, "--namespace", &namespace, "--set", "crds.install=false"];
+    let text = tools::helm(None, &[&["template", NAME], &options[..]].concat()).unwrap();
+    cluster.kubectl_reading(&["apply", "--server-side", "--filename", "-"], &text).unwrap();
+    let install = [&["install", NAME], &options[..]].concat();
+    let refused = helm(cluster, &install).unwrap_err();
+    assert!(refused.contains("invalid ownership metadata"), "{refused}");
+    helm(cluster, &[&install[..], &["--take-ownership"]].concat()).unwrap();
+    let metadata = read(cluster, &namespace, "deployment", NAME)["metadata"].clone();
+    assert_eq!(metadata["annotations"]["meta.helm.sh/release-namespace"], namespace);
+}

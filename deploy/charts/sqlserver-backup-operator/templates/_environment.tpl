@@ -9,13 +9,16 @@
 
 {{- define "operator.environment" -}}
 # Who wrote an intent and who holds the lease: the pod's name, so that a person reading a status finds the log.
+# The version is the server's default; written out, a release can take over what kubectl applied without a conflict.
 - name: POD_NAME
   valueFrom:
     fieldRef:
+      apiVersion: v1
       fieldPath: metadata.name
 - name: POD_NAMESPACE
   valueFrom:
     fieldRef:
+      apiVersion: v1
       fieldPath: metadata.namespace
 {{- $values := .Values }}
 {{- $settings := list
