@@ -136,8 +136,8 @@ fn context(
         extra_ca_pem,
         proxy: Proxy { https, no_proxy },
         api_share,
-        polling: Polling { min, max },
-        fence: Fence { signature_validity, clock_skew, listing_lag },
+        polling,
+        fence,
         drain: _,
         admin_address: _,
         log: _,
@@ -153,17 +153,8 @@ fn context(
     };
     let sts = Endpoint::parse(&tencent_sts_endpoint).context("--tencent-sts-endpoint")?;
     let sts = ClientSettings { endpoint: sts, call_timeout: ISSUE, ..cloud.clone() };
-    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let holder = format!("{holder}/{:016x}", RandomState::new().hash_one(()));
-    let (lead, keeper) = match candidacy {
-        None => (Lead::always(), None),
-        Some(Candidacy { namespace, name, pod }) => {
-            // A pod's name is its own; a host may run two of this program.
-            let identity = pod.unwrap_or_else(|| holder.clone());
-            let (lead, keeper) = Lead::candidate(client.clone(), &namespace, &name, identity);
-            (lead, Some(keeper))
-        }
-    };
+    let (lead, keeper) = lead(candidacy, &client, &holder);
     let cluster = Cluster::new(client, &holder);
     let source = source(identity, &sts)?;
     let credentials = Credentials::new(cluster.clone(), source, shared_identity_namespaces, metrics.clone());
@@ -176,18 +167,33 @@ fn context(
         memory: Memory::default(),
         orders,
         metrics,
-        limits: Limits {
-            signature_validity: seconds(signature_validity),
-            clock_skew: seconds(clock_skew),
-            listing_lag: seconds(listing_lag),
-            poll_min: seconds(min),
-            poll_max: seconds(max),
-        },
+        limits: limits(&fence, &polling),
         shutdown,
         lead,
         holder,
     };
     Ok((ctx, keeper))
+}
+
+/// Whether this process leads, and who keeps its lease, if there is an election.
+fn lead(candidacy: Option<Candidacy>, client: &Client, holder: &str) -> (Lead, Option<Keeper>) {
+    let Some(Candidacy { namespace, name, pod }) = candidacy else { return (Lead::always(), None) };
+    // A pod's name is its own; a host may run two of this program.
+    let identity = pod.unwrap_or_else(|| holder.to_owned());
+    let (lead, keeper) = Lead::candidate(client.clone(), &namespace, &name, identity);
+    (lead, Some(keeper))
+}
+
+/// The numbers that decisions depend on.
+fn limits(fence: &Fence, polling: &Polling) -> Limits {
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    Limits {
+        signature_validity: seconds(fence.signature_validity),
+        clock_skew: seconds(fence.clock_skew),
+        listing_lag: seconds(fence.listing_lag),
+        poll_min: seconds(polling.min),
+        poll_max: seconds(polling.max),
+    }
 }
 
 /// Where the operator's own keys come from; those of a pod's role from STS.

@@ -38,12 +38,7 @@ async fn submit(mut view: View, backup_name: &str, attempt: i64, time: Timestamp
     let (Ok(order), Some(access)) = (&view.order, &view.access) else { return (view, Outcome::NotDurable) };
     // A look that took longer than a signature is good for has seen too little to send on.
     let age = clock::now().duration_since(time);
-    // After this the lease is not asked again: once the intent is durable, not to send would leave a doubt of eleven
-    // minutes, and what may be sent how late is the signature's business (I2).
-    if ctx.shutdown.is_draining() || !ctx.lead.leads() || age.as_secs() >= ctx.limits.signature_validity {
-        return (view, Outcome::NotDurable);
-    }
-    if ctx.cloud.is_held_back(access) {
+    if ctx.shutdown.is_draining() || age.as_secs() >= ctx.limits.signature_validity {
         return (view, Outcome::NotDurable);
     }
     let signed = match ctx.cloud.sign(access, order, backup_name, time) {
@@ -52,6 +47,11 @@ async fn submit(mut view: View, backup_name: &str, attempt: i64, time: Timestamp
     };
     let token = view.tokens.next(Action::CreateBackup);
     let Some(token) = fresh(token, &view.seen, access, ctx).await else { return (view, Outcome::NotDurable) };
+    // After this neither is asked again: once the intent is durable, not to send would leave a doubt of eleven minutes, and
+    // what may be sent how late is the signature's business (I2).
+    if !ctx.lead.leads() || ctx.cloud.is_held_back(access) {
+        return (view, Outcome::NotDurable);
+    }
     let intent = Intent { backup_name: backup_name.to_owned(), attempt, time, holder: ctx.holder.clone() };
     // If we die here, nothing was announced and nothing sent: the next pass plans the same attempt anew.
     let Some(object) = write_ahead(&view, &intent, ctx).await else { return (view, Outcome::NotDurable) };

@@ -8,11 +8,12 @@
 //!   [`Cloud::submit`], once (I2).
 //! - Each meaning of the cloud's table has exactly one in the core: the match below is exhaustive.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::credentials::{Credentials, Key};
 use crate::core::order::{Order, Scope, Storage};
@@ -33,6 +34,9 @@ use crate::tencent::sqlserver::{
 /// Longest wait for the instant of a token (I8).
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the record of a refusal may wait for another key.
+const LONGEST_SEARCH: Duration = Duration::from_secs(2);
+
 /// Whose calls these are. Clones share the key, so that one which had to be replaced is replaced for the whole pass.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -52,7 +56,8 @@ impl Access {
         self.key().credential().identity()
     }
 
-    fn key(&self) -> Key {
+    /// What the calls are signed with now.
+    pub(super) fn key(&self) -> Key {
         self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -67,12 +72,14 @@ pub struct Cloud {
     budget: Mutex<Budget>,
     credentials: Arc<Credentials>,
     metrics: Arc<Metrics>,
+    /// How many reads were repeated with another key.
+    replaced: AtomicU64,
 }
 
 impl Cloud {
     /// Calls through `client`, within `budget`, and tells `credentials` which keys are rejected.
     pub fn new(client: Client, budget: Budget, credentials: Arc<Credentials>, metrics: Arc<Metrics>) -> Self {
-        Self { client, budget: Mutex::new(budget), credentials, metrics }
+        Self { client, budget: Mutex::new(budget), credentials, metrics, replaced: AtomicU64::new(0) }
     }
 
     /// Whether the key of `access` has been rejected since its pass began.
@@ -158,7 +165,9 @@ impl Cloud {
             answer => return answer,
         };
         let Some(fresh) = self.replace(access, &key).await else { return Err(fault) };
-        if self.another(access, "replaced", Timestamp::MIN, C::ACTION).await.is_none() {
+        // A place of its own: when a key is replaced, many passes ask at once.
+        let place = format!("replaced/{}", self.replaced.fetch_add(1, Ordering::Relaxed));
+        if self.another(access, &place, Timestamp::MIN, C::ACTION).await.is_none() {
             return Err(fault);
         }
         let signed = self.client.sign(fresh.credential(), &access.region, call, clock::now())?;
@@ -211,7 +220,8 @@ impl Cloud {
             Err(fault) if fault.may_have_taken_effect() => Outcome::InDoubt { why: sentence(&fault) },
             Err(fault) if is_rejected(&fault) => {
                 let fault = self.credentials.rejected(&key, fault);
-                let fresh = self.replace(access, &key).await;
+                // Not for long: if we die here, what is known to be refused becomes a doubt.
+                let fresh = timeout(LONGEST_SEARCH, self.replace(access, &key)).await.ok().flatten();
                 Outcome::Refused(if fresh.is_some() { passing(&fault) } else { trouble(&fault) })
             }
             Err(fault) => Outcome::Refused(trouble(&fault)),

@@ -13,6 +13,7 @@ mod breaker;
 mod own;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ pub enum Holder {
 }
 
 /// A key that a pass may call with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Key {
     holder: Holder,
     credential: Credential,
@@ -70,6 +71,16 @@ pub struct Key {
     since: Timestamp,
     /// How often the cloud had rejected it by then.
     rejections: u64,
+}
+
+/// Without the version, which may be a secret id.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("holder", &self.holder)
+            .field("credential", &self.credential)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Key {
@@ -141,19 +152,21 @@ impl Credentials {
     /// The cloud rejects `key`: another one of the same holder, if there is one by now. Of several passes that ask, one asks
     /// for all.
     pub async fn replace(&self, key: &Key) -> Option<Key> {
-        let _gate = timeout(PATIENCE, self.gate.lock()).await.ok()?;
-        let now = clock::now();
         let (credential, version) = match &key.holder {
             Holder::Own => {
                 let credential = self.own.replace(&key.credential).await?;
                 let version = credential.secret_id().to_owned();
                 (credential, version)
             }
-            Holder::Secret { namespace, name } => match self.read_since(namespace, name, key.since) {
-                Some(found) => found.ok()?,
-                None => self.read(namespace, name, now).await.ok()?.ok()?,
-            },
+            Holder::Secret { namespace, name } => {
+                let _gate = timeout(PATIENCE, self.gate.lock()).await.ok()?;
+                match self.read_since(namespace, name, key.since) {
+                    Some(found) => found.ok()?,
+                    None => self.read(namespace, name, clock::now()).await.ok()?.ok()?,
+                }
+            }
         };
+        let now = clock::now();
         match self.admit(key.holder.clone(), credential, version, now) {
             Found::Key(other) if other.version != key.version => Some(other),
             Found::Key(_) | Found::Not(_) | Found::Rejected(_) | Found::Later(_) => None,
@@ -163,6 +176,11 @@ impl Credentials {
     /// Why no further call may be made with `key`: the cloud has rejected it since it was resolved.
     pub fn objection(&self, key: &Key) -> Option<Fault> {
         self.breakers().objection(key)
+    }
+
+    /// The pass made no call with `key` after all.
+    pub fn untried(&self, key: &Key) {
+        self.breakers().untried(key);
     }
 
     /// The cloud rejected `key`; what to say of it.
@@ -203,8 +221,8 @@ impl Credentials {
 
     fn remembered(&self, namespace: &str, name: &str, now: Timestamp) -> Option<Read> {
         let mut cache = self.cache();
-        // A clock that went back makes nothing younger.
-        cache.retain(|_, (since, _)| (*since..later(*since, FRESH_SECONDS)).contains(&now));
+        // A pass may have read its clock a while before; one that went back further makes nothing younger.
+        cache.retain(|_, (since, _)| (later(*since, -FRESH_SECONDS)..later(*since, FRESH_SECONDS)).contains(&now));
         cache.get(&(namespace.to_owned(), name.to_owned())).map(|(_, found)| found.clone())
     }
 

@@ -30,6 +30,7 @@ use crate::core::seen::{Meaning, Seen, Sight, Trouble};
 use crate::runtime::clock;
 use crate::tencent::action::Action;
 use crate::tencent::budget::{Claim, Instants, Urgency};
+use crate::tencent::credential::KeyIdentity;
 use crate::tencent::region::Region;
 
 /// What a pass works on.
@@ -79,6 +80,7 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
     view.tokens = match room(&view, ctx, &access, &order, aim_then) {
         Ok(tokens) => tokens,
         Err(until) => {
+            ctx.credentials.untried(&access.key());
             view.seen.sight = Sight::NoRoom { until };
             return Ok(view);
         }
@@ -99,12 +101,19 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
             return Ok(rest(view, left));
         }
     }
+    let asked_as = access.identity();
     view.seen.sight = see(&mut view.tokens, &view.seen, ctx, &access, &order, aim_then).await;
-    view.access = Some(access);
-    if was_set_back(now, began.elapsed(), clock::now()) {
+    if was_set_back(now, began.elapsed(), clock::now()) || has_two_halves(aim_then, &asked_as, &access.identity()) {
         view.seen.sight = Sight::Nothing { until: Some(later(clock::now(), 1)) };
     }
+    view.access = Some(access);
     Ok(view)
+}
+
+/// Whether a rejected key was replaced by one of another account in the middle of a look that may prove absence: what one
+/// account does not list, the other may (I3, I4).
+fn has_two_halves(aim: Aim, before: &KeyIdentity, after: &KeyIdentity) -> bool {
+    matches!(aim, Aim::Before { .. } | Aim::Doubt) && before != after
 }
 
 /// Whether the clock was set back while the cloud was looked at. Then `now` may have been far ahead although the cloud
@@ -280,7 +289,10 @@ async fn see(tokens: &mut Instants, seen: &Seen, ctx: &Context, access: &Access,
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::tencent::credential::Credential;
 
     #[test]
     fn i4_a_clock_that_was_set_back_during_a_look_is_noticed() {
@@ -288,5 +300,14 @@ mod tests {
         let look = |after| was_set_back(at(1_000), Duration::from_secs(5), at(after));
         assert_eq!([1_005, 1_004, 1_400].map(look), [false; 3], "right, slowed down, set forward");
         assert_eq!([1_003, 995, 0].map(look), [true; 3]);
+    }
+    #[test]
+    fn i4_what_two_accounts_saw_by_halves_proves_no_absence() {
+        let identity = |id: &str| Credential::new(id, SecretString::from("key"), None).unwrap().identity();
+        let before = Aim::Before { instance: true };
+        assert!([before, Aim::Doubt].map(|aim| has_two_halves(aim, &identity("a"), &identity("b"))) == [true; 2]);
+        assert!(!has_two_halves(Aim::Doubt, &identity("a"), &identity("a")));
+        let follow = Aim::Flow { flow: None, listing: true };
+        assert!(!has_two_halves(follow, &identity("a"), &identity("b")), "what is found is found");
     }
 }

@@ -40,7 +40,8 @@ async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Action, Error>
         () = ctx.shutdown.draining() => None,
         view = ctx.lead.while_leading(look(object, ctx)) => view,
     };
-    let Some(view) = view.transpose()? else { return Ok(Action::await_change()) };
+    // The lease may have been renewed in the same instant: then this process still leads, and the order waits for its pass.
+    let Some(view) = view.transpose()? else { return Ok(Action::requeue(CATCH_UP)) };
     let step = decide(view.order.as_ref(), &view.seen, &ctx.limits);
     tracing::debug!(seen = ?view.seen, ?step, "decided");
     let (view, outcome) = act(view, &step, ctx).await;

@@ -52,6 +52,11 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
                 }
             }
             Err(trouble) if !must_land(outcome) => return Err(Error::Report(trouble)),
+            Err(trouble @ Trouble::Refused(_)) if !ctx.lead.leads() => {
+                // What may never land must not hold up the next term. The order stays in doubt, and is found by its name.
+                tracing::warn!(%trouble, ?outcome, "the lease is lost, and the answer to a submission is not recorded");
+                return Err(Error::Report(trouble));
+            }
             Err(trouble) => {
                 tracing::warn!(%trouble, ?outcome, "the answer to a submission is not recorded yet");
                 tokio::time::sleep(pause).await;

@@ -77,10 +77,7 @@ pub fn fold(
         }
         Step::Submit { backup_name, attempt, time } => {
             if !matches!(outcome, Outcome::None | Outcome::NotDurable) {
-                // The status may have been wiped meanwhile: what was announced stays announced (I6).
-                next.record.backup_name.get_or_insert_with(|| backup_name.clone());
-                next.record.attempts = next.record.attempts.max(*attempt);
-                next.record.submit_time = next.record.submit_time.max(Some(*time));
+                stay_announced(&mut next.record, backup_name, *attempt, *time);
             }
             if is_overtaken(&next.record, *attempt, *time)
                 && matches!(outcome, Outcome::Refused(_) | Outcome::InDoubt { .. })
@@ -121,6 +118,13 @@ pub fn fold(
     }
     next.news = next.news.or_else(|| news(&seen.record, &next.record));
     next
+}
+
+/// The status may have been wiped meanwhile: what was announced stays announced (I6).
+fn stay_announced(record: &mut Record, backup_name: &str, attempt: i64, time: Timestamp) {
+    record.backup_name.get_or_insert_with(|| backup_name.to_owned());
+    record.attempts = record.attempts.max(attempt);
+    record.submit_time = record.submit_time.max(Some(time));
 }
 
 /// Whether the record has gone on from this call. A process that slept hears its answer after another one has announced

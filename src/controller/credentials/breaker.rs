@@ -21,7 +21,6 @@ use crate::tencent::fault::Fault;
 const INTERVALS: (i64, i64) = (60, 600);
 
 /// One rejected key.
-#[derive(Debug)]
 struct Open {
     version: String,
     since: Timestamp,
@@ -31,7 +30,7 @@ struct Open {
 }
 
 /// The rejected keys of this process.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Breakers(HashMap<Holder, Open>);
 
 impl Breakers {
@@ -40,12 +39,20 @@ impl Breakers {
     /// Who comes when it is time for another try, is the one that tries.
     pub(super) fn ask(&mut self, holder: &Holder, version: &str, now: Timestamp) -> Result<u64, Fault> {
         let Some(open) = self.0.get_mut(holder).filter(|open| open.version == version) else { return Ok(0) };
-        // A clock that went back must not make it longer.
-        if (open.since..open.until).contains(&now) {
+        // A pass may have read its clock a while before; one that went back further must not make it longer.
+        if (later(open.since, -INTERVALS.0)..open.until).contains(&now) {
             return Err(open.fault.clone());
         }
         open.until = next(open.since, now);
         Ok(open.rejections)
+    }
+
+    /// The pass that was to try the key made no call: the next one tries.
+    pub(super) fn untried(&mut self, key: &Key) {
+        let open = self.0.get_mut(&key.holder).filter(|open| open.version == key.version);
+        if let Some(open) = open.filter(|open| open.rejections == key.rejections) {
+            open.until = key.since;
+        }
     }
 
     /// What the cloud answered, if it has rejected the key since the pass that holds it began.
@@ -67,7 +74,10 @@ impl Breakers {
         if let Some(open) = known.filter(|open| open.rejections > key.rejections) {
             return open.fault.clone();
         }
-        let (since, rejections) = known.map_or((key.since, 0), |open| (open.since, open.rejections));
+        // The keys of a role change with every renewal; that it is rejected does not.
+        let of_the_role = self.0.get(&key.holder).filter(|_| key.holder == Holder::Own);
+        let since = known.or(of_the_role).map_or(key.since, |open| open.since);
+        let rejections = known.map_or(0, |open| open.rejections);
         // Counted from the clock that the pass read, as its order's own minute is.
         let open = Open {
             version: key.version.clone(),
@@ -141,6 +151,36 @@ mod tests {
     }
 
     #[test]
+    fn a_try_that_found_no_room_is_the_next_ones() {
+        let mut breakers = Breakers::default();
+        breakers.rejected(&key(secret("bad"), "1", 0, 0), fault());
+        let trial = key(secret("bad"), "1", 60, breakers.ask(&secret("bad"), "1", at(60)).unwrap());
+        breakers.untried(&trial);
+        assert_eq!(breakers.ask(&secret("bad"), "1", at(61)).unwrap(), 1);
+        breakers.rejected(&trial, fault());
+        breakers.untried(&trial);
+        assert!(breakers.ask(&secret("bad"), "1", at(62)).is_err(), "somebody has tried it meanwhile");
+    }
+
+    #[test]
+    fn a_role_that_is_rejected_is_tried_less_and_less_though_its_keys_change() {
+        let mut breakers = Breakers::default();
+        let mut tries = vec![];
+        let mut version = 0;
+        for second in 0..3_600 {
+            let Ok(rejections) = breakers.ask(&Holder::Own, &version.to_string(), at(second)) else { continue };
+            breakers.rejected(&key(Holder::Own, &version.to_string(), second, rejections), fault());
+            tries.push(second);
+            // The rejected key is replaced at once, and the new one is tried in the same pass.
+            version += 1;
+            let new = version.to_string();
+            let rejections = breakers.ask(&Holder::Own, &new, at(second)).unwrap();
+            breakers.rejected(&key(Holder::Own, &new, second, rejections), fault());
+        }
+        assert_eq!(tries, [0, 60, 120, 180, 270, 405, 607, 910, 1_365, 1_965, 2_565, 3_165]);
+    }
+
+    #[test]
     fn nobody_else_is_held_up_and_another_version_is_another_key() {
         let mut breakers = Breakers::default();
         breakers.rejected(&key(secret("bad"), "1", 0, 0), fault());
@@ -149,7 +189,7 @@ mod tests {
         let elsewhere = Holder::Secret { namespace: "other".to_owned(), name: "bad".to_owned() };
         assert!(breakers.ask(&elsewhere, "1", at(1)).is_ok());
         assert!(breakers.ask(&secret("bad"), "2", at(1)).is_ok());
-        assert!(breakers.ask(&secret("bad"), "1", at(-1)).is_ok(), "a clock that went back");
+        assert!(breakers.ask(&secret("bad"), "1", at(-61)).is_ok(), "a clock that went back");
     }
 
     #[test]

@@ -111,14 +111,11 @@ impl Own {
         let (good, is_due) = self.good(now);
         let gate = match good {
             Some(credential) if !is_due => return Lent::Key(credential),
-            // While there is a good key nobody waits for another pass's renewal.
-            Some(credential) => match self.gate.try_lock() {
-                Ok(gate) => gate,
-                Err(_) => return Lent::Key(credential),
-            },
-            None => match timeout(PATIENCE, self.gate.lock()).await {
-                Ok(gate) => gate,
-                Err(_) => return Lent::Later(later(now, REST_SECONDS)),
+            // Nobody waits for another pass's renewal: a slow service must not fill the places of all passes.
+            good => match (self.gate.try_lock(), good) {
+                (Ok(gate), _) => gate,
+                (Err(_), Some(credential)) => return Lent::Key(credential),
+                (Err(_), None) => return Lent::Later(later(now, REST_SECONDS)),
             },
         };
         // Another pass may have been here while this one waited.

@@ -68,7 +68,7 @@ async fn what_a_secret_held_is_stale_when_the_order_tries_again() {
     let credentials = credentials(Source::Nobody, Namespaces::All);
     let wrong: Read = Err("wrong".to_owned());
     let key = || ("n".to_owned(), "s".to_owned());
-    for (asked, is_fresh) in [(0, true), (59_999, true), (60_000, false), (-1, false)] {
+    for (asked, is_fresh) in [(0, true), (59_999, true), (60_000, false), (-60_000, true), (-60_001, false)] {
         credentials.cache().insert(key(), (at(0), wrong.clone()));
         assert_eq!(credentials.remembered("n", "s", at(asked)).is_some(), is_fresh, "{asked}");
     }

@@ -177,11 +177,13 @@ pub(in crate::core) fn refused(order: &Order, trouble: &Trouble, record: &Record
         Meaning::BackupNotFound | Meaning::InvalidRequest => return ended(Reason::InvalidRequest, trouble),
     };
     let since = record.error.as_ref().filter(|_| record.reason == Some(reason)).map(|note| note.time);
+    let until = pace::next(since.unwrap_or(now), now, first, 2, last);
     Step::Wait {
         reason,
         message: format!("{} The order keeps trying until {}.", trouble.sentence, utc(order.deadline)),
         note: Some(trouble.note.clone()),
-        until: pace::next(since.unwrap_or(now), now, first, 2, last),
+        // The end is told when it is there.
+        until: if now < order.deadline { until.min(order.deadline) } else { until },
     }
 }
 

@@ -60,8 +60,11 @@ fn refusal() -> Effect {
 }
 
 #[tokio::test]
-async fn a_hundred_passes_share_one_renewal() {
+async fn a_hundred_passes_share_one_renewal_and_none_waits_for_it() {
     let (cloud, own, _file) = pod("shared").await;
+    let first = join_all((0..100).map(|_| lend(&own))).await;
+    let told_to_come_back = first.iter().filter(|lent| matches!(lent, Lent::Later(_))).count();
+    assert_eq!(told_to_come_back, 99, "{first:?}");
     let ids: Vec<_> = join_all((0..100).map(|_| lend(&own))).await.into_iter().map(id).collect();
     assert!(ids.iter().all(|id| id == "AKIDISSUED0001"), "{ids:?}");
     assert_eq!(asked(&cloud), 1);

@@ -77,3 +77,10 @@ fn what_is_looked_at_follows_from_the_record_alone() {
     assert_eq!(aims(lost), Aim::Flow { flow, listing: true }, "by every handle");
     assert_eq!(aims(adopted()), Aim::Flow { flow: None, listing: true });
 }
+
+#[test]
+fn no_refusal_rests_beyond_the_deadline() {
+    let denied = Sight::Before { listing: Err(trouble(Meaning::AccessDenied)), instance: Ok(None) };
+    let step = step(&seen(86_390, Record::default(), denied));
+    assert!(matches!(step, Step::Wait { until, .. } if until == at(86_400)), "{step:?}");
+}
