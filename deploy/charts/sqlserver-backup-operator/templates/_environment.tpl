@@ -9,7 +9,7 @@
 
 {{- define "operator.environment" -}}
 # Who wrote an intent and who holds the lease: the pod's name, so that a person reading a status finds the log.
-# The version is the server's default; written out, a release can take over what kubectl applied without a conflict.
+# The version is the default; written out, a release takes over what kubectl applied without a conflict.
 - name: POD_NAME
   valueFrom:
     fieldRef:
