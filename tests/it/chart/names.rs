@@ -27,8 +27,8 @@ fn unquoted(value: &Value, path: &str, must: bool, found: &mut Vec<String>) {
         }),
         Value::Array(all) => all.iter().for_each(|below| unquoted(below, path, must, found)),
         Value::String(_) => {}
-        other if must => found.push(format!("{path}: {other}")),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) if must => found.push(format!("{path}: {value}")),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
