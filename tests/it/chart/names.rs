@@ -26,9 +26,8 @@ fn unquoted(value: &Value, path: &str, must: bool, found: &mut Vec<String>) {
             unquoted(below, &format!("{path}.{name}"), must || STRINGS.contains(&name.as_str()), found);
         }),
         Value::Array(all) => all.iter().for_each(|below| unquoted(below, path, must, found)),
-        Value::String(_) => {}
         Value::Null | Value::Bool(_) | Value::Number(_) if must => found.push(format!("{path}: {value}")),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
