@@ -101,6 +101,9 @@ async fn refresh(view: &mut View, ctx: &Context) -> bool {
     let name = view.object.name_any();
     match ctx.cluster.read(&view.object.namespace().unwrap_or_default(), &name).await {
         Ok(object) if object.uid() == view.object.uid() => {
+            // A cache that stays behind this version would lead every further pass to the same conflict.
+            let version = memory::version(object.metadata.resource_version.as_deref());
+            ctx.memory.change(&view.seen.subject.uid, |entry| entry.wrote(version));
             view.seen.record = conversion::record(&object.status);
             view.seen.subject.generation = object.metadata.generation.unwrap_or_default();
             view.seen.subject.deleting = object.metadata.deletion_timestamp.is_some();

@@ -25,6 +25,8 @@ use crate::world::{Order, World};
 
 /// How long a run may take to its end. The longest interval of the program here is its minute.
 pub(super) const PATIENCE: Duration = Duration::from_secs(100);
+/// The same under the limits as they are shipped: after each refusal an order settles for a minute or more.
+const REAL_PATIENCE: Duration = Duration::from_mins(5);
 /// The same where the real fence of eleven minutes has to pass.
 const LONG_PATIENCE: Duration = Duration::from_mins(15);
 /// What a run is polled at, in seconds, and so what its silence is measured by.
@@ -85,7 +87,13 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, patience: u32, keep: i
         world.cloud.add_fault(rule);
     }
     let began = Instant::now();
-    let patience = if lane == Lane::Long { LONG_PATIENCE } else { PATIENCE } * patience;
+    let is_real = plan.as_ref().is_some_and(|plan| matches!(plan.fault, Fault::Real(_)));
+    let usual = match lane {
+        Lane::Long => LONG_PATIENCE,
+        Lane::Halting | Lane::Shared | Lane::Newer if is_real => REAL_PATIENCE,
+        Lane::Halting | Lane::Shared | Lane::Newer => PATIENCE,
+    };
+    let patience = usual * patience;
     let mut stage = Stage {
         world,
         director,
