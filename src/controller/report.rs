@@ -3,8 +3,9 @@
 //! # What it guarantees
 //! - No write without a transition, and no event without a write that landed; except for a second backup of the order.
 //! - The answer to a submission is written until it lands, the object is gone, the drain's deadline passes, or the lease is
-//!   lost while the server refuses it: it is the only fact that cannot be looked up again as it was. Anything else that does not land is decided anew by the next pass,
-//!   unless the conflict was about something that the decision did not rest on, as a label that somebody writes all the time.
+//!   lost while the server refuses it: it is the only fact that cannot be looked up again as it was. Anything else that
+//!   does not land is decided anew by the next pass, unless the conflict was about something that the decision did not rest
+//!   on, as a label that somebody writes all the time.
 
 use std::sync::Arc;
 use std::time::Duration;
