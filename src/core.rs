@@ -10,10 +10,12 @@
 
 pub mod absence;
 pub mod backup;
+pub mod calendar;
 pub mod fold;
 pub mod name;
 pub mod order;
 pub mod pace;
 pub mod reason;
 pub mod record;
+pub mod schedule;
 pub mod seen;

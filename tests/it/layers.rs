@@ -15,7 +15,7 @@ struct Layer {
 }
 
 const LAYERS: [Layer; 5] = [
-    Layer { name: "core", layers: &[], libraries: &["jiff", "thiserror"] },
+    Layer { name: "core", layers: &[], libraries: &["croner", "jiff", "thiserror"] },
     Layer {
         name: "api",
         layers: &["core"],

@@ -1,0 +1,62 @@
+//! What a schedule's backups are called: a function of the schedule's name and the cause, so that asking twice makes one.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Longest name of a Kubernetes object.
+const LONGEST: usize = 253;
+
+/// The backup of a slot: `nightly-20261124-1800`, in UTC, and `-r2` for its second further try. Slots lie on whole minutes,
+/// so no two of them share a name.
+pub fn for_slot(schedule: &str, slot: Timestamp, number: i64) -> String {
+    let slot = slot.to_zoned(TimeZone::UTC).strftime("-%Y%m%d-%H%M").to_string();
+    let again = if number > 0 { format!("-r{number}") } else { String::new() };
+    fitted(schedule, &(slot + &again))
+}
+
+/// The backup that a token asked for: `nightly-now-` and the token's hash.
+pub fn for_token(schedule: &str, token: &str) -> String {
+    fitted(schedule, &format!("-now-{:016x}", hash(token)))
+}
+
+/// Cut, two schedules of a long common beginning could meet, so a cut name carries a hash of the whole.
+fn fitted(schedule: &str, tail: &str) -> String {
+    let whole = format!("{schedule}{tail}");
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let tail = format!("-{:016x}{tail}", hash(schedule));
+    let head: String = schedule.chars().take(LONGEST.saturating_sub(tail.len())).collect();
+    format!("{}{tail}", head.trim_end_matches(['-', '.']))
+}
+
+/// FNV-1a: the same in every version and replica.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_the_slot_and_the_try() {
+        let slot: Timestamp = "2026-11-24T18:00:00Z".parse().unwrap();
+        assert_eq!(for_slot("nightly", slot, 0), "nightly-20261124-1800");
+        assert_eq!(for_slot("nightly", slot, 2), "nightly-20261124-1800-r2");
+        assert_eq!(for_token("nightly", "a"), for_token("nightly", "a"));
+        assert_ne!(for_token("nightly", "a"), for_token("nightly", "b"));
+    }
+
+    #[test]
+    fn long_names_fit_and_stay_apart() {
+        let slot = Timestamp::UNIX_EPOCH;
+        let (one, other) = (format!("{}1", "a".repeat(252)), format!("{}2", "a".repeat(252)));
+        for name in [for_slot(&one, slot, 0), for_slot(&one, slot, i64::MAX), for_token(&one, "t")] {
+            assert!(name.len() <= LONGEST, "{name}");
+        }
+        assert_ne!(for_slot(&one, slot, 0), for_slot(&other, slot, 0));
+        let dotted = format!("{}.b", "a".repeat(LONGEST - 34));
+        assert!(!for_slot(&dotted, slot, 0).contains(".-"), "a name's parts begin and end with a letter or digit");
+    }
+}
