@@ -336,7 +336,7 @@ async fn term(
         .await;
     if !ctx.shutdown.is_draining() {
         // What this process remembers is older than what the next leader knows.
-        let uids = store.state().into_iter().filter_map(|object| conversion::subject(&object).ok());
+        let uids = store.state().into_iter().filter_map(|object| conversion::subject(object.as_ref()).ok());
         uids.for_each(|subject| ctx.memory.forget(&subject.uid));
     }
 }

@@ -1,4 +1,4 @@
-//! A `SqlServerBackup` as it is stored, readable whatever it holds: the type that the controller watches and reads.
+//! The kinds as they are stored, readable whatever they hold: the types that the controller watches and reads.
 //!
 //! # What it guarantees
 //! - Decoding never fails because of a spec or a status. An object that was stored under another schema, or damaged by
@@ -10,6 +10,10 @@
 //! It gives the whole object or nothing. An order whose spec became unreadable may still have a backup in flight, and
 //! its status says which.
 
+use super::schedule::{
+    Cursor, LastResult, LatestCopy, MissedRun, SqlServerBackupSchedule, SqlServerBackupScheduleSpec,
+    SqlServerBackupScheduleStatus,
+};
 use super::{SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus, status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -30,15 +34,29 @@ pub struct StoredBackup {
     pub status: ReadStatus,
 }
 
+/// A stored `SqlServerBackupSchedule`. Stands for the same resource of the API server.
+#[derive(Resource, serde::Deserialize, Clone, Debug)]
+#[resource(inherit = "SqlServerBackupSchedule")]
+pub struct StoredSchedule {
+    /// As every object has it.
+    pub metadata: ObjectMeta,
+    /// The promise, or why it cannot be read.
+    #[serde(default)]
+    pub spec: Lenient<SqlServerBackupScheduleSpec>,
+    /// What of the status can be read.
+    #[serde(default)]
+    pub status: ReadStatus<SqlServerBackupScheduleStatus>,
+}
+
 /// A value, or one bounded line that says why the stored form is not one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lenient<T>(pub Result<T, String>);
 
 /// The readable fields of a stored status. An absent status reads as an empty one.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ReadStatus {
+pub struct ReadStatus<S = SqlServerBackupStatus> {
     /// Every field that could be read.
-    pub fields: SqlServerBackupStatus,
+    pub fields: S,
     /// Paths of what could not be read and is therefore absent from `fields`, below `status`: `intent.time`,
     /// `conditions[2]`; `status` itself if it is no object at all.
     pub unreadable: Vec<String>,
@@ -65,24 +83,41 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
     }
 }
 
-impl<'de> Deserialize<'de> for ReadStatus {
+/// A status whose fields can be read one by one.
+pub trait Status: DeserializeOwned + Default {
+    /// Removes what cannot be read inside the objects of `fields`, and notes its path.
+    fn keep_parts(fields: &mut Map<String, Value>, unreadable: &mut Vec<String>);
+}
+
+impl Status for SqlServerBackupStatus {
+    fn keep_parts(fields: &mut Map<String, Value>, unreadable: &mut Vec<String>) {
+        keep_part::<status::Intent>(fields, "intent", unreadable);
+        keep_part::<status::CloudError>(fields, "error", unreadable);
+    }
+}
+
+impl Status for SqlServerBackupScheduleStatus {
+    fn keep_parts(fields: &mut Map<String, Value>, unreadable: &mut Vec<String>) {
+        keep_part::<Cursor>(fields, "cursor", unreadable);
+        keep_part::<LastResult>(fields, "lastResult", unreadable);
+        keep_part::<MissedRun>(fields, "lastMissedRun", unreadable);
+        keep_part::<LatestCopy>(fields, "latestCopy", unreadable);
+    }
+}
+
+impl<'de, S: Status> Deserialize<'de> for ReadStatus<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Value::deserialize(deserializer).map(Self::read)
     }
 }
 
-impl ReadStatus {
+impl<S: Status> ReadStatus<S> {
     fn read(value: Value) -> Self {
         let mut unreadable = Vec::new();
         let fields = match value {
-            Value::Null => SqlServerBackupStatus::default(),
+            Value::Null => S::default(),
             Value::Object(mut fields) => {
-                if let Some(Value::Object(intent)) = fields.get_mut("intent") {
-                    keep_readable::<status::Intent>(intent, "intent.", &mut unreadable);
-                }
-                if let Some(Value::Object(error)) = fields.get_mut("error") {
-                    keep_readable::<status::CloudError>(error, "error.", &mut unreadable);
-                }
+                S::keep_parts(&mut fields, &mut unreadable);
                 if let Some(Value::Array(conditions)) = fields.get_mut("conditions") {
                     keep_conditions(conditions, &mut unreadable);
                 }
@@ -90,10 +125,16 @@ impl ReadStatus {
             }
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 unreadable.push("status".to_owned());
-                SqlServerBackupStatus::default()
+                S::default()
             }
         };
         Self { fields, unreadable }
+    }
+}
+
+fn keep_part<T: DeserializeOwned + Default>(fields: &mut Map<String, Value>, name: &str, unreadable: &mut Vec<String>) {
+    if let Some(Value::Object(part)) = fields.get_mut(name) {
+        keep_readable::<T>(part, &format!("{name}."), unreadable);
     }
 }
 

@@ -157,7 +157,7 @@ async fn read(object: &StoredBackup, ctx: &Context) -> Result<Arc<StoredBackup>,
 }
 
 fn view(object: Arc<StoredBackup>, ctx: &Context, now: Timestamp) -> Result<View, Error> {
-    let subject = conversion::subject(&object).map_err(Error::Anonymous)?;
+    let subject = conversion::subject(object.as_ref()).map_err(Error::Anonymous)?;
     let record = conversion::record(&object.status);
     let order = conversion::order(&object, subject.created);
     let is_waiting = record.standing(now, ctx.limits.fence()) == Standing::Waiting;

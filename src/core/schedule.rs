@@ -35,8 +35,10 @@ use super::pace::{elapsed, later};
 
 mod names;
 mod prune;
+mod standing;
 
-pub use names::{for_slot, for_token};
+pub use names::{for_slot, for_token, label};
+pub use standing::{PROTECTED, Place, news, place};
 
 /// Pause before the first further try of a slot, in seconds; doubled for each one after it.
 const FIRST_PAUSE: i64 = 60;
