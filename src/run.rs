@@ -142,6 +142,7 @@ fn context(
         proxy: Proxy { https, no_proxy },
         api_share,
         polling,
+        protected_interval: _,
         fence,
         drain: _,
         admin_address: _,
