@@ -15,6 +15,7 @@ pub mod fold;
 pub mod name;
 pub mod order;
 pub mod pace;
+pub mod protected;
 pub mod reason;
 pub mod record;
 pub mod schedule;

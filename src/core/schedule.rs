@@ -31,7 +31,7 @@ use jiff::Timestamp;
 
 use super::calendar::Calendar;
 use super::order::{Invalid, Subject};
-use super::pace::{elapsed, later};
+use super::pace::later;
 
 mod names;
 mod prune;
@@ -365,7 +365,9 @@ fn another_try(plan: &Plan, seen: &Seen, record: &Record) -> (Option<Decision>, 
         Cause::Slot(of, number) if of == slot => Some((number, child.state)),
         Cause::Slot(..) | Cause::Token(_) => None,
     });
-    let Some((number, State::Bad(since, true))) = of_the_slot.max_by_key(|(number, _)| *number) else {
+    let latest = of_the_slot.max_by_key(|(number, _)| *number);
+    let Some((_, State::Bad(since, true))) = latest.filter(|(number, _)| *number == record.tried_again) else {
+        // Somebody deleted the latest try: of an earlier one nothing follows.
         return (None, None);
     };
     let doubled = u32::try_from(record.tried_again).unwrap_or(u32::MAX);
@@ -394,11 +396,6 @@ fn next_due(plan: &Plan, now: Timestamp, record: &Record) -> Option<Timestamp> {
 /// The next slot that will run, for people to read; none while suspended.
 pub fn next_slot(plan: &Plan, now: Timestamp, record: &Record) -> Option<Timestamp> {
     next_due(plan, now, record)
-}
-
-/// How old a copy may be, against how old the newest one is.
-pub fn is_within(objective: i64, start: Timestamp, now: Timestamp) -> bool {
-    elapsed(start, now) <= objective
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn assert_refused(case: &str, output: &Output, fragments: &[&str]) {
 }
 
 /// Flag, environment name, a wrong value, and what the sentence must say beside both names.
-const WRONG: [(&str, &str, &str, &str); 28] = [
+const WRONG: [(&str, &str, &str, &str); 29] = [
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://sqlserver.tencentcloudapi.com/v1", "path"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "http://sqlserver.tencentcloudapi.com", "https"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://user:secret-of-the-tests@host", "user"),
