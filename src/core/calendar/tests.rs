@@ -79,6 +79,7 @@ fn named_lines_and_names_of_days_mean_what_they_say() {
         ("30 2 * * mon-wed", ["2026-01-05T02:30:00Z", "2026-01-06T02:30:00Z"]),
         ("30 2 1 JAN,jul *", ["2026-01-01T02:30:00Z", "2026-07-01T02:30:00Z"]),
         ("0 0 13 * 5", ["2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z"]),
+        ("0 0 */1 * 1", ["2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z"]),
         ("0 0 * * 7", ["2026-01-04T00:00:00Z", "2026-01-11T00:00:00Z"]),
         ("0 2 29 2 *", ["2028-02-29T02:00:00Z", "2032-02-29T02:00:00Z"]),
     ] {
@@ -166,6 +167,7 @@ fn the_two_nights_by_hand() {
     let autumn = berlin.next(at("2026-10-24T12:00:00Z")).unwrap();
     assert_eq!(autumn, at("2026-10-25T00:30:00Z"), "02:30 occurs twice: the first");
     assert_eq!(berlin.next(autumn), Some(at("2026-10-26T01:30:00Z")));
+    assert_eq!(berlin.last_due(at("2026-10-25T01:15:00Z")), Some(autumn), "in the repeated hour it is over");
     let hourly = calendar("0 * * * *", "Europe/Berlin");
     assert_eq!(hourly.next(at("2026-10-25T00:00:00Z")), Some(at("2026-10-25T01:00:00Z")), "every hour that passes");
 }
