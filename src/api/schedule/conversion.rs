@@ -308,3 +308,6 @@ pub fn status(
         conditions: Some(conditions),
     }
 }
+
+#[cfg(test)]
+mod tests;
