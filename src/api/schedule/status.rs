@@ -88,7 +88,7 @@ pub struct SqlServerBackupScheduleStatus {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastResult {
-    /// Name of its object.
+    /// Name of the object of that backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 
@@ -96,7 +96,7 @@ pub struct LastResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 
-    /// When it ended.
+    /// When that backup ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "timestamp")]
     pub time: Option<Time>,

@@ -14,6 +14,16 @@
 - apiGroups: [tencentdb.dev]
   resources: [sqlserverbackups/status, sqlserverbackupschedules/status]
   verbs: [patch]
+# A schedule makes an order when its time has come, and removes the objects of old ones; the copies stay in the cloud.
+- apiGroups: [tencentdb.dev]
+  resources: [sqlserverbackups]
+  verbs: [create, delete]
+- apiGroups: [tencentdb.dev]
+  resources: [sqlserverbackupschedules]
+  verbs: [get, list, watch]
+- apiGroups: [tencentdb.dev]
+  resources: [sqlserverbackupschedules/status]
+  verbs: [patch]
 # The story that kubectl describe tells; patch counts a repeated event up.
 - apiGroups: [events.k8s.io]
   resources: [events]
