@@ -14,11 +14,12 @@ use kube::{Resource, ResourceExt};
 
 use super::status::CONDITION_TYPES;
 use super::{Cursor, LastResult, LatestCopy, MissedRun, Objective, SqlServerBackupScheduleStatus};
-use crate::api::conversion::{completed, entered, signs, time, whole_seconds, wish};
+use crate::api::conversion::{completed, entered, record as record_of, signs, time, whole_seconds, wish};
 use crate::api::{ReadStatus, SqlServerBackup, SqlServerBackupSchedule, SqlServerBackupScheduleSpec};
 use crate::api::{StoredBackup, StoredSchedule};
 use crate::core::calendar::Calendar;
 use crate::core::order::{Invalid, Order, Subject};
+use crate::core::protected::{self, Last, Own};
 use crate::core::reason::{READY, Reason, STALLED, Verdict};
 use crate::core::schedule::{self, Cause, Child, Keep, PROTECTED, Place, Plan, Record, State, Why};
 
@@ -110,6 +111,30 @@ pub fn record(read: &ReadStatus<SqlServerBackupScheduleStatus>) -> Record {
         run_now: status.last_run_now.clone(),
         last_success: time(status.last_successful_time.as_ref()),
     }
+}
+
+/// What the looks at the cloud came to, as far as it was written down.
+pub fn last(read: &ReadStatus<SqlServerBackupScheduleStatus>) -> Option<Last> {
+    let copy = read.fields.latest_copy.as_ref()?;
+    Some(Last {
+        of: copy.looked_for.clone()?,
+        looked: time(copy.look_time.as_ref()),
+        newest: time(copy.start_time.as_ref()),
+    })
+}
+
+/// The reason that a condition of the schedule shows.
+pub fn shown<'a>(read: &'a ReadStatus<SqlServerBackupScheduleStatus>, kind: &str) -> Option<&'a str> {
+    let mut conditions = read.fields.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == kind).map(|condition| condition.reason.as_str())
+}
+
+/// The backup as one that its object calls complete.
+pub fn own(backup: &StoredBackup) -> Option<Own> {
+    let ended = completed(&backup.status)?;
+    let crate::core::record::Record { copy, backup_name, .. } = record_of(&backup.status);
+    let scope = wish(backup.spec.0.as_ref().ok()?, ended).ok()?.scope;
+    Some(Own { name: backup_name.unwrap_or_default(), copy, scope, ended })
 }
 
 /// The backup as one of the schedule `owner`; none if that does not own it.
@@ -225,10 +250,10 @@ pub struct Told {
     pub last_result: Option<LastResult>,
     /// The last time that passed without a backup, if one did in this pass.
     pub missed: Option<(Timestamp, Why)>,
-    /// The condition `Protected`: value, reason, sentence.
-    pub protected: (Verdict, &'static str, String),
-    /// The newest good copy in the cloud.
-    pub latest_copy: Option<LatestCopy>,
+    /// The condition `Protected`, with a sentence; none leaves it as it is.
+    pub protected: Option<(protected::Reason, String)>,
+    /// What the looks at the cloud amount to.
+    pub last: Option<Last>,
 }
 
 /// The status that says so, in place of `before`.
@@ -245,12 +270,14 @@ pub fn status(
     };
     let (place, message) = &told.place;
     let (ready, stalled) = place.verdicts();
-    let (protected, reason, why) = &told.protected;
-    let ours = [
-        one(READY, ready, place.as_str(), message),
-        one(PROTECTED, *protected, reason, why),
-        one(STALLED, stalled, place.as_str(), message),
-    ];
+    let protected = match &told.protected {
+        Some((reason, why)) => one(PROTECTED, reason.verdict(), reason.as_str(), why),
+        None => known.iter().find(|old| old.type_ == PROTECTED).map_or_else(
+            || one(PROTECTED, Verdict::Unknown, Place::Pending.as_str(), "The cloud has not been looked at yet."),
+            |old| Condition { observed_generation: Some(generation), ..old.clone() },
+        ),
+    };
+    let ours = [one(READY, ready, place.as_str(), message), protected, one(STALLED, stalled, place.as_str(), message)];
     let others = known.iter().filter(|old| !CONDITION_TYPES.contains(&old.type_.as_str()));
     let conditions: Vec<Condition> = ours.into_iter().chain(others.cloned()).collect();
     let whole = |time: Option<Timestamp>| time.map(|time| Time(whole_seconds(time)));
@@ -267,7 +294,11 @@ pub fn status(
         missed_runs: Some(record.missed),
         last_missed_run: missed.or_else(|| before.last_missed_run.clone()),
         last_run_now: record.run_now.clone(),
-        latest_copy: told.latest_copy.clone(),
+        latest_copy: told.last.as_ref().map(|last| LatestCopy {
+            start_time: whole(last.newest),
+            look_time: whole(last.looked),
+            looked_for: Some(last.of.clone()),
+        }),
         cursor: Some(Cursor {
             time: whole(record.settled),
             schedule: record.line.clone(),

@@ -68,7 +68,7 @@ pub struct SqlServerBackupScheduleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run_now: Option<String>,
 
-    /// The newest good copy that the cloud showed, on which Protected rests.
+    /// The newest good copy that the cloud showed, whoever made it; Protected rests on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_copy: Option<LatestCopy>,
 
@@ -117,18 +117,23 @@ pub struct MissedRun {
     pub reason: Option<String>,
 }
 
-/// A good copy in the cloud.
+/// The newest good copy that the cloud showed, and what was asked for.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LatestCopy {
-    /// When it began, from which its age counts.
+    /// When it began, from which its age counts. Absent if the cloud showed none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "timestamp")]
     pub start_time: Option<Time>,
 
-    /// Its name in the cloud.
+    /// When the cloud's backups were last listed completely. Written at most once an hour while nothing else changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backup_name: Option<String>,
+    #[schemars(schema_with = "timestamp")]
+    pub look_time: Option<Time>,
+
+    /// A fingerprint of the region, instance and databases that were looked for: another one begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_for: Option<String>,
 }
 
 /// Up to when a schedule is settled, and what that was said of.

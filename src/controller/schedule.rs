@@ -1,0 +1,165 @@
+//! One pass over one schedule: look, decide, act, report, as over a backup.
+//!
+//! # What it guarantees
+//! - Whatever creates, removes, or settles a slot is decided on the schedule and its backups as the server has them, not on
+//!   the cache; and a creation that was decided more than [`FRESH`] ago is not sent.
+//! - The backup is created first and then written down. If we die in between, the next pass finds it and settles its slot.
+//! - The cloud is looked at in passes of their own, in which no backup is due.
+//! - A pass that changes nothing calls nobody.
+//!
+//! Which slot is due, and what became of it, is `core::schedule`'s business; whether the copies are fresh enough is
+//! `core::protected`'s.
+
+mod freshness;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::cluster::Trouble;
+use super::context::Context;
+use super::error::Error;
+use super::look::behind;
+use crate::api::schedule::conversion;
+use crate::api::{self, StoredBackup, StoredSchedule};
+use crate::core::order::{Invalid, Subject};
+use crate::core::schedule::{Creation, Decision, Plan, Record, Seen, Step, created, decide};
+use crate::runtime::clock;
+
+pub use freshness::Freshness;
+
+/// How old a decision may be when it creates a backup. By then nobody has removed one of the same name (see
+/// `core::schedule`).
+const FRESH: Duration = Duration::from_mins(1);
+/// How long the watch may take to bring our own writes, before the object is read live.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// What a pass works on.
+struct View {
+    /// The schedule, in the version that decides and that writes are guarded by.
+    object: Arc<StoredSchedule>,
+    /// What it asks for, or why that cannot be followed.
+    plan: Result<Plan, Invalid>,
+    /// Its backups.
+    backups: Vec<Arc<StoredBackup>>,
+    /// What was seen.
+    seen: Seen,
+    /// When the pass began, by a clock that nobody sets.
+    began: Instant,
+}
+
+/// Looks, decides, acts, reports.
+pub async fn reconcile(object: Arc<StoredSchedule>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    let span = tracing::info_span!("pass", schedule = name, uid = object.uid());
+    pass(object, &ctx).instrument(span).await.inspect(|_| ctx.metrics.pass("ok"))
+}
+
+async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Action, Error> {
+    if object.spec.0.is_err() || !object.status.unreadable.is_empty() {
+        ctx.metrics.undecodable_met();
+    }
+    if !ctx.orders.are_listed() || behind(object.as_ref(), ctx)?.is_some_and(|behind| behind < CATCH_UP) {
+        return Ok(Action::requeue(CATCH_UP));
+    }
+    // Reads only, so it may stop anywhere: whoever leads next makes this pass from the beginning.
+    let decided = tokio::select! {
+        biased;
+        () = ctx.shutdown.draining() => None,
+        decided = ctx.lead.while_leading(look(object, ctx)) => decided,
+    };
+    let Some((view, decision)) = decided.transpose()? else { return Ok(Action::requeue(CATCH_UP)) };
+    tracing::debug!(seen = ?view.seen, ?decision, "decided");
+    let (decision, refusal) = act(&view, decision, ctx).await?;
+    report::report(&view, decision, refusal, ctx).await
+}
+
+/// What is to be done: by the cache if that is nothing, else by what the server has.
+async fn look(cached: Arc<StoredSchedule>, ctx: &Context) -> Result<(View, Decision), Error> {
+    let (now, began) = (clock::now(), Instant::now());
+    let namespace = cached.namespace().unwrap_or_default();
+    let backups = ctx.orders.owned(&namespace, &cached.uid().unwrap_or_default());
+    let is_current = behind(cached.as_ref(), ctx)?.is_none();
+    let view = view(cached, backups, now, began)?;
+    let decision = decide(view.plan.as_ref(), &view.seen);
+    if is_current && !settles(&decision, &view.seen.record) {
+        return Ok((view, decision));
+    }
+    let object = ctx.cluster.schedule(&namespace, &view.object.name_any()).await.map_err(Error::Look)?;
+    if object.uid() != view.object.uid() {
+        return Err(Error::Look(Trouble::Gone));
+    }
+    let backups = ctx.cluster.backups_of(&object).await.map_err(Error::Look)?;
+    let view = self::view(Arc::new(object), backups.into_iter().map(Arc::new).collect(), now, began)?;
+    let decision = decide(view.plan.as_ref(), &view.seen);
+    Ok((view, decision))
+}
+
+/// Whether a decision does anything that a stale cache could have led to.
+fn settles(decision: &Decision, record: &Record) -> bool {
+    decision.step != Step::Rest || decision.missed.is_some() || decision.record.settled != record.settled
+}
+
+fn view(
+    object: Arc<StoredSchedule>,
+    backups: Vec<Arc<StoredBackup>>,
+    now: Timestamp,
+    began: Instant,
+) -> Result<View, Error> {
+    let subject: Subject = api::conversion::subject(object.as_ref()).map_err(Error::Anonymous)?;
+    let plan = conversion::plan(&object, &subject);
+    let record = conversion::record(&object.status);
+    let owner = object.uid().unwrap_or_default();
+    let children = backups.iter().filter_map(|backup| conversion::child(backup, &owner)).collect();
+    Ok(View { object, plan, backups, seen: Seen { now, subject, record, children }, began })
+}
+
+/// Executes the step. What comes back is the decision as it is to be written down, and what the API server said to a
+/// creation that it refused.
+async fn act(view: &View, decision: Decision, ctx: &Context) -> Result<(Decision, Option<String>), Error> {
+    match &decision.step {
+        Step::Rest => Ok((decision, None)),
+        Step::Create { name, cause } => {
+            let backup = match conversion::backup(&view.object, name, cause) {
+                Ok(backup) if view.began.elapsed() < FRESH && ctx.lead.leads() && !ctx.shutdown.is_draining() => backup,
+                Ok(_) | Err(_) => return Err(Error::Look(Trouble::Conflict)),
+            };
+            // If we die here, nothing was created, and the next pass asks for the same name.
+            match ctx.cluster.create(&view.object, &backup).await {
+                // If we die here, the backup is there and its slot not settled: the next pass finds it and settles it.
+                Ok((Creation::Made, is_new)) => {
+                    report::tell_creation(view, &decision, is_new, ctx).await;
+                    Ok((created(decision, &view.seen, Creation::Made), None))
+                }
+                Ok((other, _)) => Ok((created(decision, &view.seen, other), None)),
+                Err(Trouble::Refused(why)) => Ok((created(decision, &view.seen, Creation::Refused), Some(why))),
+                // It may have been created: the next pass sees.
+                Err(trouble) => Err(Error::Report(trouble)),
+            }
+        }
+        Step::Remove { name } => {
+            let backup = view.backups.iter().find(|backup| backup.name_any() == *name);
+            if let Some(backup) = backup {
+                // If we die here, it is removed or the next pass removes it; its copy stays in the cloud either way.
+                match ctx.cluster.remove(backup).await {
+                    // A conflict: it has changed since, and is looked at again.
+                    Ok(()) | Err(Trouble::Gone | Trouble::Conflict) => {}
+                    Err(trouble) => return Err(Error::Report(trouble)),
+                }
+            }
+            Ok((decision, None))
+        }
+    }
+}
+
+/// When to try again after a pass that could not be finished.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the runtime calls")]
+pub fn retry(object: Arc<StoredSchedule>, error: &Error, ctx: Arc<Context>) -> Action {
+    super::reconcile::again(object.as_ref(), error, &ctx)
+}
