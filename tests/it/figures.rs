@@ -5,6 +5,7 @@
 
 mod page;
 mod query;
+mod schedules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlserver_backup_operator::core::protected;
 use sqlserver_backup_operator::core::reason::Reason;
 use sqlserver_backup_operator::tencent::codes;
 use tencentdb_simulator::{Effect, Rule};
@@ -58,7 +60,7 @@ fn rules_of(group: &Value) -> Vec<Value> {
 /// The queries of the dashboard, by the title of their panel, as Grafana would send them.
 fn queries() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&read(&format!("{FILES}/dashboard.json"))).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
     let expand = |text: &str| text.replace("$namespace", ".*").replace("$__rate_interval", "5m");
     let queries: Vec<(String, String)> = panels
         .flat_map(|panel| {
@@ -141,6 +143,7 @@ async fn varied() -> World {
         let order = world.order(name, spec).await;
         world.reaches(&order, reason).await;
     }
+    schedules::create(&world).await;
     world
 }
 
@@ -153,6 +156,7 @@ async fn scraped(world: &World) -> Page {
         if ["Completed", "InstanceNotFound", "CredentialsUnavailable", "OutcomeUnknown"]
             .iter()
             .all(|it| reasons.contains(*it))
+            && schedules::are_shown(&page)
         {
             return page;
         }
@@ -185,7 +189,10 @@ async fn what_is_named_is_served_and_a_restart_changes_no_gauge() {
     ] {
         assert!(before.contains(&format!("sqlserver_backup_operator_{line}")), "{line} is not in {before:#?}");
     }
-    assert_eq!(before.len(), 10, "four reasons, one failure, the doubts, four instants: {before:#?}");
+    let of_schedules = before.iter().filter(|line| line.contains("_schedule_")).count();
+    assert_eq!(of_schedules, schedules::SERIES, "{before:#?}");
+    let of_orders = before.len() - of_schedules;
+    assert_eq!(of_orders, 10, "four reasons, one failure, the doubts, four instants: {before:#?}");
     world.kill();
     world.start().await;
     assert_eq!(gauges(&Page::read(&world.metrics().await)), before, "the first scrape after a restart");
@@ -211,6 +218,7 @@ fn is_served(page: &Page, whose: &str, query: &str) {
         for (label, value) in &figure.values {
             let is_known = match label.as_str() {
                 "reason" => Reason::parse(value).is_some(),
+                "protected" => protected::Reason::parse(value).is_some(),
                 "code" => value == "OK" || codes::lookup(value.trim_end_matches(".*")).is_some(),
                 "result" => value == "ok",
                 _ => value == ".*",
