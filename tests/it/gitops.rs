@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sqlserver_backup_operator::api::schedule::conversion::Told;
 use sqlserver_backup_operator::api::{self, conversion};
 use sqlserver_backup_operator::controller::cluster::Cluster;
+use sqlserver_backup_operator::core::protected::Reason as Freshness;
 use sqlserver_backup_operator::core::reason::{Acceptance, Reason, Verdict};
 use sqlserver_backup_operator::core::record::Record;
 use sqlserver_backup_operator::core::schedule::{self, Place};
@@ -95,9 +96,9 @@ async fn held_schedules() -> Vec<(String, Value)> {
     let cluster = tokio::task::spawn_blocking(cluster::get).await.unwrap();
     let namespace = tokio::task::spawn_blocking(|| cluster.namespace()).await.unwrap();
     let api: Api<DynamicObject> = Api::namespaced_with(cluster.client().await, &namespace, &rights::schedules());
-    let places = Place::ALL.map(|place| (place.as_str().to_owned(), place, Verdict::Unknown));
-    let protected = [("Protected", Verdict::True), ("unprotected", Verdict::False)];
-    let protected = protected.map(|(label, verdict)| (label.to_owned(), Place::Scheduled, verdict));
+    let places = Place::ALL.map(|place| (place.as_str().to_owned(), place, Freshness::NoBackupYet));
+    let protected = [("Protected", Freshness::WithinObjective), ("unprotected", Freshness::ObjectiveMissed)];
+    let protected = protected.map(|(label, reason)| (label.to_owned(), Place::Scheduled, reason));
     let mut held = vec![];
     for (label, place, protected) in places.into_iter().chain(protected) {
         let name = label.to_lowercase();
@@ -113,8 +114,8 @@ async fn held_schedules() -> Vec<(String, Value)> {
                 active: vec![],
                 last_result: None,
                 missed: None,
-                protected: (protected, "Word", "It is so.".to_owned()),
-                latest_copy: None,
+                protected: Some((protected, "It is so.".to_owned())),
+                last: None,
             };
             let now = Timestamp::from_second(1).unwrap();
             let status = api::schedule::conversion::status(&told, &<_>::default(), 1, now);
@@ -139,7 +140,7 @@ async fn the_table_of_schedules_is_what_the_tools_say_of_each_place() {
     let head = ["| reason | kstatus | Argo CD | a deployment that waits |", "|---|---|---|---|"].map(str::to_owned);
     compare("docs/gitops.md", "gitops-schedules", head.into_iter().chain(rows));
     let unprotected = &words[words.len() - 1];
-    assert!(unprotected.says.contains("Word: It is so."), "what is not protected is said: {unprotected:?}");
+    assert!(unprotected.says.contains("ObjectiveMissed: It is so."), "what is not protected is said: {unprotected:?}");
 
     let followed = objects[1].clone();
     let (mut changed, mut deleting, mut bare) = (followed.clone(), followed.clone(), followed);
