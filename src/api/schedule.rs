@@ -137,7 +137,8 @@ pub struct SqlServerBackupScheduleSpec {
 
     /// The time zone of the schedule, by its IANA name, for example Asia/Shanghai; at most 64 characters. Etc/UTC by
     /// default. On the two nights of clock change, a time of day that does not exist is run at the next instant that
-    /// does, and one that occurs twice is run once.
+    /// does, and one that occurs twice is run once. A schedule whose minute or hour begins with a star is an interval
+    /// instead, which goes on as a clock on the wall does.
     #[serde(default = "utc")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = rules::time_zone())]

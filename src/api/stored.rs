@@ -310,8 +310,81 @@ mod tests {
         assert_eq!(read.unreadable.len(), 2, "{:?}", read.unreadable);
     }
 
+    fn schedule(spec: &Value, status: &Value) -> StoredSchedule {
+        serde_json::from_value(json!({ "metadata": { "name": "nightly" }, "spec": spec, "status": status })).unwrap()
+    }
+
+    fn full_schedule_status() -> Value {
+        let time = "2026-11-24T10:00:00Z";
+        json!({
+            "observedGeneration": 1,
+            "lastScheduleTime": time,
+            "lastSuccessfulTime": time,
+            "nextScheduleTime": time,
+            "active": ["nightly-20261124-1000"],
+            "lastResult": { "name": "a", "reason": "Completed", "time": time },
+            "missedRuns": 3,
+            "lastMissedRun": { "time": time, "reason": "Late" },
+            "lastRunNow": "a",
+            "latestCopy": { "startTime": time, "lookTime": time, "lookedFor": "f00" },
+            "cursor": { "time": time, "schedule": "30 2 * * * Etc/UTC", "suspended": false, "retries": 1 },
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "Scheduled", "message": "", "lastTransitionTime": time,
+            }],
+        })
+    }
+
+    #[test]
+    fn any_spec_of_a_schedule_decodes_and_a_wrong_one_says_why() {
+        let promise = json!({ "schedule": "@daily", "template": { "spec": spec() } });
+        let read = schedule(&promise, &Value::Null).spec.0.unwrap();
+        assert_eq!((read.time_zone.as_str(), read.successful_history_limit, read.retries), ("Etc/UTC", 3, 0));
+        for (field, value, fragment) in [
+            ("schedule", json!(5), "integer `5`"),
+            ("schedule", Value::Null, "null"),
+            ("spreadSeconds", json!("long"), "\"long\""),
+            ("objective", json!({}), "missing field `maxAge`"),
+            ("template", json!({ "spec": { "instanceId": "i" } }), "missing field `region`"),
+            ("template", json!([]), "invalid length 0"),
+        ] {
+            let mut wrong = promise.clone();
+            wrong[field] = value;
+            let said = schedule(&wrong, &full_schedule_status());
+            assert_eq!(said.status.unreadable, Vec::<String>::new());
+            let said = said.spec.0.unwrap_err();
+            assert!(said.contains(fragment), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn of_a_schedule_one_unreadable_field_hides_no_other() {
+        let whole = schedule(&spec(), &full_schedule_status()).status;
+        assert_eq!(serde_json::to_value(&whole.fields).unwrap(), full_schedule_status(), "and it survives the way");
+        let odd = json!({ "no": ["such", "form"], "time": 5, "type": true });
+        for (name, field) in full_schedule_status().as_object().unwrap() {
+            let parts = field.as_object().into_iter().flat_map(|part| part.keys());
+            let places = std::iter::once(format!("/{name}")).chain(parts.map(|part| format!("/{name}/{part}")));
+            for place in places {
+                let (mut spoilt, mut rest) = (full_schedule_status(), full_schedule_status());
+                *spoilt.pointer_mut(&place).unwrap() = odd.clone();
+                let (outer, last) = place.rsplit_once('/').unwrap();
+                rest.pointer_mut(outer).unwrap().as_object_mut().unwrap().remove(last);
+                let read = schedule(&spec(), &spoilt).status;
+                let mut left = serde_json::to_value(&read.fields).unwrap();
+                if outer.is_empty() {
+                    // Of a part that is no such thing nothing is left, or a part without anything in it.
+                    left.as_object_mut().unwrap().remove(name);
+                }
+                assert_eq!(left, rest, "{place}");
+                assert!(read.unreadable.iter().all(|path| path.starts_with(name)), "{place}: {:?}", read.unreadable);
+                assert!(!read.unreadable.is_empty(), "{place}");
+            }
+        }
+    }
+
     #[test]
     fn it_stands_for_the_same_resource() {
         assert_eq!(StoredBackup::url_path(&(), Some("a")), SqlServerBackup::url_path(&(), Some("a")));
+        assert_eq!(StoredSchedule::url_path(&(), Some("a")), SqlServerBackupSchedule::url_path(&(), Some("a")));
     }
 }

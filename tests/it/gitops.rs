@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sqlserver_backup_operator::api::schedule::conversion::Told;
 use sqlserver_backup_operator::api::{self, conversion};
 use sqlserver_backup_operator::controller::cluster::Cluster;
-use sqlserver_backup_operator::core::protected::Reason as Freshness;
+use sqlserver_backup_operator::core::protected;
 use sqlserver_backup_operator::core::reason::{Acceptance, Reason, Verdict};
 use sqlserver_backup_operator::core::record::Record;
 use sqlserver_backup_operator::core::schedule::{self, Place};
@@ -96,8 +96,9 @@ async fn held_schedules() -> Vec<(String, Value)> {
     let cluster = tokio::task::spawn_blocking(cluster::get).await.unwrap();
     let namespace = tokio::task::spawn_blocking(|| cluster.namespace()).await.unwrap();
     let api: Api<DynamicObject> = Api::namespaced_with(cluster.client().await, &namespace, &rights::schedules());
-    let places = Place::ALL.map(|place| (place.as_str().to_owned(), place, Freshness::NoBackupYet));
-    let protected = [("Protected", Freshness::WithinObjective), ("unprotected", Freshness::ObjectiveMissed)];
+    let places = Place::ALL.map(|place| (place.as_str().to_owned(), place, protected::Reason::NoObjective));
+    let protected =
+        [("Protected", protected::Reason::WithinObjective), ("unprotected", protected::Reason::ObjectiveMissed)];
     let protected = protected.map(|(label, reason)| (label.to_owned(), Place::Scheduled, reason));
     let mut held = vec![];
     for (label, place, protected) in places.into_iter().chain(protected) {

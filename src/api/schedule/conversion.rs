@@ -310,3 +310,6 @@ pub fn status(
         conditions: Some(conditions),
     }
 }
+
+#[cfg(test)]
+mod tests;
