@@ -128,7 +128,7 @@ fn each_query_of_the_dashboard_is_one() {
     promtool(&["check", "rules", "--lint=none", &broken]).unwrap_err();
 }
 
-/// A world with a copy, a failure, a doubt, and an order that waits for its key.
+/// A world with a copy, a failure, a doubt, an order that waits for its key, and two schedules, of which one has a copy.
 async fn varied() -> World {
     let world = World::usual().await;
     world.cloud.add_fault(Rule::new("CreateBackup", Effect::DropAfter { reset: true }).instance("mssql-sim00002"));
@@ -183,7 +183,7 @@ async fn what_is_named_is_served_and_a_restart_changes_no_gauge() {
     };
     let before = gauges(&page);
     for line in [
-        format!(r#"backups{{namespace={namespace},reason="Completed"}} 1"#),
+        format!(r#"backups{{namespace={namespace},reason="Completed"}} 2"#),
         format!(r#"unresolved_failures{{namespace={namespace},reason="InstanceNotFound"}} 1"#),
         format!("orders_in_doubt{{namespace={namespace}}} 1"),
     ] {
@@ -195,7 +195,12 @@ async fn what_is_named_is_served_and_a_restart_changes_no_gauge() {
     assert_eq!(of_orders, 10, "four reasons, one failure, the doubts, four instants: {before:#?}");
     world.kill();
     world.start().await;
-    assert_eq!(gauges(&Page::read(&world.metrics().await)), before, "the first scrape after a restart");
+    // The next look at the cloud, which a restart brings forward, may find the schedule's own copy.
+    let still = |lines: BTreeSet<String>| -> Vec<String> {
+        lines.into_iter().filter(|line| !line.contains("_schedule_latest_copy_")).collect()
+    };
+    let after = gauges(&Page::read(&world.metrics().await));
+    assert_eq!(still(after), still(before), "the first scrape after a restart");
     what_the_runbook_says_can_be_typed(&world).await;
 }
 

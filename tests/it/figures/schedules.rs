@@ -31,11 +31,8 @@ pub(super) async fn create(world: &World) {
     until(&api, "done", |status| !status["cursor"]["time"].is_null()).await;
     let run_now = json!({ "metadata": { "annotations": { "tencentdb.dev/run-now": "1" } } });
     api.patch("done", &PatchParams::default(), &Patch::Merge(run_now)).await.unwrap();
-    until(&api, "done", |status| {
-        let (began, known) = (&status["latestCopy"]["startTime"], &status["lastSuccessfulTime"]);
-        !began.is_null() && !known.is_null() && status["active"] == json!([])
-    })
-    .await;
+    until(&api, "done", |status| !status["lastSuccessfulTime"].is_null()).await;
+    until(&api, "done", |status| !status["latestCopy"]["startTime"].is_null()).await;
 }
 
 async fn until(api: &Api<DynamicObject>, name: &str, wanted: impl Fn(&Value) -> bool) {
