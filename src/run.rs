@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use self::watch::Watch;
 
-use crate::controller::census::census;
+use crate::controller::census::{self, census};
 use crate::controller::cloud::Cloud;
 use crate::controller::cluster::{self, Cluster};
 use crate::controller::context::Context;
@@ -80,6 +80,8 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let ctx = Arc::new(ctx);
     let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
     ctx.metrics.count_with(move || orders.listed().map(|objects| census(&objects, clock::now(), fence)));
+    let stored = ctx.schedules.clone();
+    ctx.metrics.count_schedules_with(move || stored.listed().map(|objects| census::schedules::schedules(&objects)));
     let backups = future::join_all(backups.into_iter().map(|watch| watch.operate(ctx.clone(), &readiness)));
     let schedules = future::join_all(promises.into_iter().map(|watch| watch.operate(ctx.clone(), &readiness)));
     let (done, is_done) = oneshot::channel::<()>();

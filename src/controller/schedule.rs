@@ -37,6 +37,8 @@ pub use freshness::Freshness;
 /// How old a decision may be when it creates a backup. By then nobody has removed one of the same name (see
 /// `core::schedule`).
 const FRESH: Duration = Duration::from_mins(1);
+/// How long no backup is created after the API server refused one.
+const REFUSED: Duration = Duration::from_secs(59);
 /// How long the watch may take to bring our own writes, before the object is read live.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -75,6 +77,9 @@ async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Action, Erro
         decided = ctx.lead.while_leading(look(object, ctx)) => decided,
     };
     let Some((view, decision)) = decided.transpose()? else { return Ok(Action::requeue(CATCH_UP)) };
+    if let Some(left) = held_back(&view, &decision, ctx) {
+        return Ok(Action::requeue(left));
+    }
     tracing::debug!(seen = ?view.seen, ?decision, "decided");
     let (decision, refusal) = act(&view, decision, ctx).await?;
     report::report(&view, decision, refusal, ctx).await
@@ -120,6 +125,17 @@ fn view(
     Ok(View { object, plan, backups, seen: Seen { now, subject, record, children }, began })
 }
 
+/// For how long no backup is created, because the API server has just refused one. Each status write brings another pass,
+/// and a refusal may be worded anew each time.
+fn held_back(view: &View, decision: &Decision, ctx: &Context) -> Option<Duration> {
+    if !matches!(decision.step, Step::Create { .. }) {
+        return None;
+    }
+    let (until, generation) = ctx.memory.recall(&view.seen.subject.uid).rest?;
+    let left = until.saturating_duration_since(Instant::now());
+    Some(left).filter(|left| !left.is_zero() && generation == view.seen.subject.generation)
+}
+
 /// Executes the step. What comes back is the decision as it is to be written down, and what the API server said to a
 /// creation that it refused.
 async fn act(view: &View, decision: Decision, ctx: &Context) -> Result<(Decision, Option<String>), Error> {
@@ -138,7 +154,11 @@ async fn act(view: &View, decision: Decision, ctx: &Context) -> Result<(Decision
                     Ok((created(decision, &view.seen, Creation::Made), None))
                 }
                 Ok((other, _)) => Ok((created(decision, &view.seen, other), None)),
-                Err(Trouble::Refused(why)) => Ok((created(decision, &view.seen, Creation::Refused), Some(why))),
+                Err(Trouble::Refused(why)) => {
+                    let rest = (Instant::now() + REFUSED, view.seen.subject.generation);
+                    ctx.memory.change(&view.seen.subject.uid, |entry| entry.rest = Some(rest));
+                    Ok((created(decision, &view.seen, Creation::Refused), Some(why)))
+                }
                 // It may have been created: the next pass sees.
                 Err(trouble) => Err(Error::Report(trouble)),
             }

@@ -47,7 +47,7 @@ const LONGEST_PAUSE: i64 = 3_600;
 /// How soon a creation that the API server refused is tried again.
 const REFUSED_PAUSE: i64 = 60;
 /// The most slots that are counted one by one; beyond it the count is a lower bound.
-const MOST_COUNTED: i64 = 100_000;
+const MOST_COUNTED: i64 = 600_000;
 
 /// A schedule that can be followed.
 #[derive(Clone, Debug)]

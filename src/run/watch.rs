@@ -123,9 +123,14 @@ impl<K: Kind> Watch<K> {
         (Self { name, api, store, writer, woken }, watched)
     }
 
-    /// Watches until the drain begins, and makes passes in every term in which this process leads.
-    pub(super) async fn operate(self, ctx: Arc<Context>, readiness: &Readiness) {
+    /// Watches until the drain begins, and makes passes in every term in which this process leads. The first list is
+    /// expected from this call on, not from the first poll.
+    pub(super) fn operate(self, ctx: Arc<Context>, readiness: &Readiness) -> impl Future<Output = ()> + use<K> {
         let pending = readiness.expect(format!("the first list of {}", self.name));
+        self.watch(ctx, pending)
+    }
+
+    async fn watch(self, ctx: Arc<Context>, pending: Pending) {
         let Self { name, api, store, writer, woken } = self;
         let (met, listed) = (ctx.clone(), store.clone());
         let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))

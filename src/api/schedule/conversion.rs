@@ -101,8 +101,10 @@ fn token(stored: &StoredSchedule) -> Option<String> {
 pub fn record(read: &ReadStatus<SqlServerBackupScheduleStatus>) -> Record {
     let status = &read.fields;
     let cursor = status.cursor.clone().unwrap_or_default();
+    // What cannot be read any more was there: this is no first look, at which everything since the creation is owed.
+    let is_damaged = read.unreadable.iter().any(|path| path == "status" || path.starts_with("cursor"));
     Record {
-        line: cursor.schedule,
+        line: cursor.schedule.or_else(|| is_damaged.then(String::new)),
         is_suspended: cursor.suspended.unwrap_or_default(),
         settled: time(cursor.time.as_ref()),
         last_run: time(status.last_schedule_time.as_ref()),

@@ -68,17 +68,9 @@ impl Cluster {
         object: &StoredSchedule,
         status: &SqlServerBackupScheduleStatus,
     ) -> Result<StoredSchedule, Trouble> {
-        let mut fields = complete(status);
-        for name in ["missedRuns", "cursor"] {
-            // What is protected and cannot be read stays as it is: the API server refuses to remove it.
-            let is_part = |path: &String| path == name || path.starts_with(&format!("{name}."));
-            if object.status.unreadable.iter().any(is_part) {
-                fields.as_object_mut().map(|fields| fields.remove(name));
-            }
-        }
         let patch = json!({
             "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
-            "status": fields,
+            "status": complete(status),
         });
         let namespace = object.namespace().unwrap_or_default();
         let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), &namespace);

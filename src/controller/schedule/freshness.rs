@@ -154,7 +154,10 @@ impl Freshness {
             Ok(Found::Later(until)) => return Err(ahead(until, now)),
             Err(_) => return Err(UNDER_WAY),
         };
-        let Ok(region) = Region::new(&terms.region) else { return Ok((Instant::now(), Err(no_region(terms, now)))) };
+        let Ok(region) = Region::new(&terms.region) else {
+            ctx.credentials.untried(&key);
+            return Ok((Instant::now(), Err(no_region(terms, now))));
+        };
         let access = Access::new(key, region);
         let place = (access.identity(), access.region.clone(), terms.instance.clone());
         let since = later(now, terms.objective.unwrap_or_default().saturating_neg());

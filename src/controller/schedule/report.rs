@@ -57,7 +57,6 @@ pub(super) async fn report(
     let now = clock::now();
     let rest = instants.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default()).min();
     let rest = rest.into_iter().chain(look_again).min().unwrap_or(LONGEST).min(LONGEST);
-    // A creation that is refused is not asked for again at once, whatever the decision's instant says.
     Ok(Action::requeue(rest.max(Duration::from_millis(100))))
 }
 
@@ -164,7 +163,7 @@ pub(super) async fn tell_creation(view: &View, decision: &Decision, is_new: bool
     if is_new {
         let place = conversion::shown(&view.object.status, READY);
         let only_created = Decision { missed: None, ..decision.clone() };
-        for news in news(place, (Place::Pending, ""), &only_created) {
+        for news in news(place, (Place::Pending, ""), &only_created, None) {
             ctx.cluster.tell(view.object.as_ref(), &news).await;
         }
     }
@@ -182,7 +181,8 @@ async fn tell(view: &View, decision: &Decision, told: &Told, ctx: &Context) {
         "recorded"
     );
     let resting = Decision { step: Step::Rest, ..decision.clone() };
-    let mut all = news(conversion::shown(&view.object.status, READY), (*place, message), &resting);
+    let missed = told.missed.map(|(slot, _)| slot);
+    let mut all = news(conversion::shown(&view.object.status, READY), (*place, message), &resting, missed);
     all.extend(freshness(conversion::shown(&view.object.status, PROTECTED), told));
     for news in &all {
         ctx.cluster.tell(view.object.as_ref(), news).await;

@@ -97,8 +97,8 @@ pub fn place(plan: Result<bool, &Invalid>, next: Option<Timestamp>, refusal: Opt
     }
 }
 
-/// What a pass tells the events of the schedule. `before` is where it was.
-pub fn news(before: Option<&str>, after: (Place, &str), decision: &Decision) -> Vec<News> {
+/// What a pass tells the events of the schedule. `before` is where it was, `missed` the last slot without a backup.
+pub fn news(before: Option<&str>, after: (Place, &str), decision: &Decision, missed: Option<Timestamp>) -> Vec<News> {
     let mut news = vec![];
     let mut tell = |is_warning, reason, message: String| news.push(News { is_warning, reason, message });
     if let Step::Create { name, cause } = &decision.step {
@@ -111,7 +111,11 @@ pub fn news(before: Option<&str>, after: (Place, &str), decision: &Decision) -> 
         }
     }
     if let Some((count, why)) = decision.missed {
-        let slots = if count == 1 { "One backup was".to_owned() } else { format!("{count} backups were") };
+        let last = missed.map(|slot| utc(slot).to_string()).unwrap_or_default();
+        let slots = match count {
+            1 => format!("The backup for {last} was"),
+            count => format!("{count} backups, the last one for {last}, were"),
+        };
         tell(true, "RunMissed", format!("{slots} not made: {}.", why.sentence()));
     }
     let (place, message) = after;
