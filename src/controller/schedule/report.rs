@@ -125,7 +125,11 @@ fn told(
         missed: decision.missed.and_then(|(_, why)| Some((last_missed(view, decision)?, why))),
         protected: judgement.map(|judgement| (judgement.reason, judgement.message.clone())),
         last: match judgement {
-            Some(judgement) => settled(judgement.last.clone(), conversion::last(&view.object.status)),
+            // With its own newest copy, also while no listing has shown it yet.
+            Some(Judgement { last, newest, .. }) => {
+                let last = last.clone().map(|last| Last { newest: *newest, ..last });
+                settled(last, conversion::last(&view.object.status))
+            }
             None => conversion::last(&view.object.status),
         },
     }
