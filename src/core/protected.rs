@@ -285,12 +285,13 @@ impl Facts {
                 Reason::ObjectiveMissed
             }
         };
-        match by_the_clock(time) {
-            // Since the last look somebody else may have made a copy, and nobody can see whether.
-            Reason::ObjectiveMissed if is_passing && by_the_clock(self.looked(terms)) != Reason::ObjectiveMissed => {
-                Reason::Unobservable
-            }
-            reason => reason,
+        let reason = by_the_clock(time);
+        // Since the last look somebody else may have made a copy, and nobody can see whether.
+        let may_be_missed = reason == Reason::ObjectiveMissed && is_passing;
+        if may_be_missed && by_the_clock(self.looked(terms)) != Reason::ObjectiveMissed {
+            Reason::Unobservable
+        } else {
+            reason
         }
     }
 
@@ -305,10 +306,8 @@ impl Facts {
     /// The instants at which the reason can change.
     fn instants(&self, terms: &Terms) -> Vec<Timestamp> {
         let Some(objective) = terms.objective else { return vec![] };
-        let mut all: Vec<Timestamp> = [self.newest, self.lost, Some(terms.created)].into_iter().flatten().collect();
-        all.iter_mut().for_each(|since| *since = later(*since, objective));
-        all.push(self.stale_from(terms));
-        all
+        let counted_from = [self.newest, self.lost, Some(terms.created)].into_iter().flatten();
+        counted_from.map(|since| later(since, objective)).chain([self.stale_from(terms)]).collect()
     }
 }
 

@@ -51,6 +51,16 @@ struct Round {
     brought: Result,
 }
 
+/// How a round stands.
+enum Standing {
+    /// It is to be made.
+    Due,
+    /// Another pass is making it.
+    UnderWay,
+    /// It was made not long ago, and looked far enough back.
+    Young(Round),
+}
+
 /// The rounds of this process, and which of them each schedule has seen.
 #[derive(Debug, Default)]
 pub struct Freshness {
@@ -161,9 +171,16 @@ impl Freshness {
         let access = Access::new(key, region);
         let place = (access.identity(), access.region.clone(), terms.instance.clone());
         let since = later(now, terms.objective.unwrap_or_default().saturating_neg());
-        if let Some(round) = self.young(&place, since, ctx.protected_interval) {
-            ctx.credentials.untried(&access.key());
-            return round.map(|round| (round.began, round.brought)).ok_or(UNDER_WAY);
+        match self.standing(&place, since, ctx.protected_interval) {
+            Standing::Due => {}
+            Standing::UnderWay => {
+                ctx.credentials.untried(&access.key());
+                return Err(UNDER_WAY);
+            }
+            Standing::Young(round) => {
+                ctx.credentials.untried(&access.key());
+                return Ok((round.began, round.brought));
+            }
         }
         let claim = Claim {
             identity: &place.0,
@@ -196,17 +213,17 @@ impl Freshness {
         Ok((began, brought))
     }
 
-    /// A round that is young enough and looked far enough back: `Some(None)` while one is under way.
-    fn young(&self, place: &Place, since: Timestamp, interval: Duration) -> Option<Option<Round>> {
+    /// How the round of `place` stands for who wants to look back until `since`.
+    fn standing(&self, place: &Place, since: Timestamp, interval: Duration) -> Standing {
         let mut rounds = self.rounds();
         // A day is longer than any interval: who asks no more is forgotten.
         rounds.retain(|_, round| round.as_ref().is_none_or(|round| round.began.elapsed() < interval.saturating_mul(4)));
-        match rounds.get(place)? {
-            None => Some(None),
-            Some(round) if round.began.elapsed() < interval && round.since <= later(since, 60) => {
-                Some(Some(round.clone()))
+        match rounds.get(place) {
+            Some(None) => Standing::UnderWay,
+            Some(Some(round)) if round.began.elapsed() < interval && round.since <= later(since, 60) => {
+                Standing::Young(round.clone())
             }
-            Some(_) => None,
+            Some(Some(_)) | None => Standing::Due,
         }
     }
 
