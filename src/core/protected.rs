@@ -260,8 +260,8 @@ impl Facts {
         let newest_of =
             |due: bool| own.iter().filter(|own| is_due(own) == due).filter_map(|own| own.copy.start_time).max();
         // All that the listing held is no newer than the newest that it held.
-        let lost = newest_of(true).filter(|start| Some(*start) > listed);
-        Self { last, newest: listed.max(newest_of(false)), lost, blind }
+        let gone = newest_of(true).filter(|start| Some(*start) > listed);
+        Self { last, newest: listed.max(newest_of(false)), lost: gone, blind }
     }
 
     /// The table of the file's header, for these facts at `time`.
