@@ -260,8 +260,8 @@ impl Facts {
         let newest_of =
             |due: bool| own.iter().filter(|own| is_due(own) == due).filter_map(|own| own.copy.start_time).max();
         // All that the listing held is no newer than the newest that it held.
-        let lost = newest_of(true).filter(|start| Some(*start) > listed);
-        Self { last, newest: listed.max(newest_of(false)), lost, blind }
+        let gone = newest_of(true).filter(|start| Some(*start) > listed);
+        Self { last, newest: listed.max(newest_of(false)), lost: gone, blind }
     }
 
     /// The table of the file's header, for these facts at `time`.
@@ -290,7 +290,12 @@ impl Facts {
             Reason::ObjectiveMissed if is_passing && by_the_clock(self.looked(terms)) != Reason::ObjectiveMissed => {
                 Reason::Unobservable
             }
-            reason => reason,
+            reason @ (Reason::WithinObjective
+            | Reason::NoObjective
+            | Reason::NoBackupYet
+            | Reason::Unobservable
+            | Reason::ObjectiveMissed
+            | Reason::LastBackupMissing) => reason,
         }
     }
 
@@ -305,10 +310,8 @@ impl Facts {
     /// The instants at which the reason can change.
     fn instants(&self, terms: &Terms) -> Vec<Timestamp> {
         let Some(objective) = terms.objective else { return vec![] };
-        let mut all: Vec<Timestamp> = [self.newest, self.lost, Some(terms.created)].into_iter().flatten().collect();
-        all.iter_mut().for_each(|since| *since = later(*since, objective));
-        all.push(self.stale_from(terms));
-        all
+        let since = [self.newest, self.lost, Some(terms.created)].into_iter().flatten();
+        since.map(|since| later(since, objective)).chain([self.stale_from(terms)]).collect()
     }
 }
 

@@ -61,8 +61,8 @@ fn subject(scope: &Scope) -> String {
 /// `26h`, `1h30m`, `45s`.
 fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
-    let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let told: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    let part = |count: i64, unit: &str| if count > 0 { format!("{count}{unit}") } else { String::new() };
+    let told = part(seconds / 3_600, "h") + &part(seconds / 60 % 60, "m") + &part(seconds % 60, "s");
     if told.is_empty() { "0s".to_owned() } else { told }
 }
 
