@@ -26,7 +26,7 @@ use world::{Guard, Operator, Plans, Setting, World, at};
 
 /// Most worlds of one setting. Those of one operator differ in what is durable, and each such is played to its end.
 const fn most(setting: &Setting) -> usize {
-    if setting.operators == 1 { 4_000 } else { 30_000 }
+    if setting.operators == 1 { 6_000 } else { 30_000 }
 }
 
 fn quiet(operators: usize) -> Setting {
@@ -124,7 +124,7 @@ fn explore(setting: &Setting, most: usize) -> Found {
     let (mut queue, mut played) = (VecDeque::from([first]), HashSet::new());
     let mut found = Found { states: 0, is_all: true, wrong: None, runs: 0 };
     while let Some(world) = queue.pop_front() {
-        found.runs += usize::from(world.made.len() > 1);
+        found.runs += usize::from(!world.made.is_empty());
         let mut rest = world.clone();
         rest.operators.clear();
         let is_new = played.insert(hash(&rest));
