@@ -1,5 +1,7 @@
 //! The table of the rules, cell by cell, and what holds for every set of facts.
 
+#![expect(clippy::unnecessary_wraps, reason = "what a pass may lack is made as it is passed on")]
+
 use proptest::prelude::*;
 
 use super::*;
