@@ -94,7 +94,7 @@ fn is(object: &Value, kind: &str, status: &str, reason: &str) -> bool {
 
 /// The full minute that comes next, at least five seconds ahead.
 fn next_minute() -> Timestamp {
-    let soon = Timestamp::now() + SignedDuration::from_secs(5);
+    let soon = sqlserver_backup_operator::runtime::clock::now() + SignedDuration::from_secs(5);
     let minute = soon.round((Unit::Minute, 1)).unwrap();
     if minute < soon { minute + SignedDuration::from_mins(1) } else { minute }
 }
