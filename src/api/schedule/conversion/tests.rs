@@ -253,11 +253,13 @@ fn child_of(cause: &Cause, conditions: &[(&str, &str, &str)], metadata: &Value) 
     serde_json::from_value(object).unwrap()
 }
 
+/// Type, status and reason of each.
+type Conditions<'a> = &'a [(&'a str, &'a str, &'a str)];
+
 #[test]
 fn a_child_is_what_it_was_made_for_and_how_far_it_is() {
     let ended = at("2026-11-24T19:00:00Z");
     let cause = Cause::Slot(night(), 1);
-    type Conditions<'a> = &'a [(&'a str, &'a str, &'a str)];
     let states: [(Conditions<'_>, State); 5] = [
         (&[], State::AtWork),
         (&[(READY, "Unknown", "Pending"), (STALLED, "False", "Pending")], State::AtWork),
