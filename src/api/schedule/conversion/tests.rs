@@ -124,7 +124,7 @@ fn every_place_has_its_three_conditions_and_others_stay() {
         assert_eq!((conditions[1].status.as_str(), conditions[1].reason.as_str()), ("Unknown", "Pending"));
         assert_eq!(conditions[2].status, stalled.as_str(), "{place:?}");
         assert!(conditions[..3].iter().all(|one| one.observed_generation == Some(3)));
-        assert_eq!(conditions[3..], [foreign.clone()]);
+        assert_eq!(conditions[3..], *std::slice::from_ref(&foreign));
     }
 }
 
@@ -236,15 +236,18 @@ fn a_backup_carries_the_template_and_ours_and_nothing_that_a_tool_would_prune() 
     assert_eq!(carried(&Cause::Token("a".into())).1, with(&["tencentdb.dev/run-now=a"]));
 }
 
+/// Type, value and reason of a condition.
+type Said = (&'static str, &'static str, &'static str);
+
 /// A stored backup of the schedule, made by its own code, with these conditions in its status.
-fn child_of(cause: &Cause, conditions: &[(&str, &str, &str)], metadata: &Value) -> StoredBackup {
+fn child_of(cause: &Cause, conditions: &[Said], metadata: &Value) -> StoredBackup {
     let made = backup(&stored(&json!({}), &Value::Null), "nightly-1", cause).unwrap();
     let mut object = serde_json::to_value(made).unwrap();
     object["metadata"]["creationTimestamp"] = json!("2026-11-24T18:30:05Z");
     for (name, value) in metadata.as_object().into_iter().flatten() {
         object["metadata"][name] = value.clone();
     }
-    let condition = |(kind, value, reason): &(&str, &str, &str)| {
+    let condition = |(kind, value, reason): &Said| {
         json!({
             "type": kind, "status": value, "reason": reason, "message": "", "lastTransitionTime": "2026-11-24T19:00:00Z",
         })
@@ -257,7 +260,7 @@ fn child_of(cause: &Cause, conditions: &[(&str, &str, &str)], metadata: &Value) 
 fn a_child_is_what_it_was_made_for_and_how_far_it_is() {
     let ended = at("2026-11-24T19:00:00Z");
     let cause = Cause::Slot(night(), 1);
-    let states: [(&[(&str, &str, &str)], State); 5] = [
+    let states: [(&[Said], State); 5] = [
         (&[], State::AtWork),
         (&[(READY, "Unknown", "Pending"), (STALLED, "False", "Pending")], State::AtWork),
         (
