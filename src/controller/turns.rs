@@ -18,6 +18,8 @@ use crate::core::reason::{self, Reason};
 /// The cache of one watch, and a way to ask for a pass over one of its objects.
 #[derive(Clone, Debug)]
 pub struct Watched<K: Resource<DynamicType = ()> + 'static = StoredBackup> {
+    /// The namespace that is watched; none: all of them.
+    pub namespace: Option<String>,
     /// The cache.
     pub store: Store<K>,
     /// Asks for a pass.
@@ -48,8 +50,14 @@ impl Orders {
     }
 
     /// Whether each watch has seen its first list.
-    pub fn are_listed(&self) -> bool {
+    fn are_listed(&self) -> bool {
         self.0.iter().all(Watched::is_listed)
+    }
+
+    /// Whether each watch that covers `namespace` has.
+    pub fn are_listed_in(&self, namespace: &str) -> bool {
+        let covers = |watched: &&Watched| watched.namespace.as_deref().is_none_or(|only| only == namespace);
+        self.0.iter().filter(covers).all(Watched::is_listed)
     }
 
     /// The backups of `namespace` that the object of this UID owns.
@@ -202,13 +210,13 @@ mod tests {
         for object in objects {
             writer.apply_watcher_event(&Event::Apply(object.clone()));
         }
-        (Orders::new(vec![Watched { store, wake }]), woken)
+        (Orders::new(vec![Watched { namespace: None, store, wake }]), woken)
     }
 
     #[test]
     fn nothing_is_known_before_the_first_list() {
         let (store, mut writer) = reflector::store();
-        let orders = Orders::new(vec![Watched { store, wake: futures::channel::mpsc::unbounded().0 }]);
+        let orders = Orders::new(vec![Watched { namespace: None, store, wake: futures::channel::mpsc::unbounded().0 }]);
         writer.apply_watcher_event(&Event::Init);
         writer.apply_watcher_event(&Event::InitApply(order("a", 1, "mssql-x", "Running")));
         assert!(orders.listed().is_none(), "half of a list is none");

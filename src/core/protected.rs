@@ -93,6 +93,10 @@ pub struct Own {
     pub name: String,
     /// Its handles, and when it began.
     pub copy: Copy,
+    /// The region that it was made in.
+    pub region: String,
+    /// The instance that it is of.
+    pub instance: String,
     /// What it was ordered to hold.
     pub scope: Scope,
     /// When its object became complete.
@@ -239,7 +243,8 @@ impl Facts {
         // A look that lies ahead was made by another clock, and would hide every later one.
         let is_ahead = |last: &Last| last.looked > Some(later(seen.now, GRACE));
         let before = seen.last.clone().filter(|last| last.of == key && !is_ahead(last));
-        let own: Vec<&Own> = seen.own.iter().filter(|own| covers(&own.scope, &terms.scope)).collect();
+        let is_of = |own: &&Own| (&own.region, &own.instance) == (&terms.region, &terms.instance);
+        let own: Vec<&Own> = seen.own.iter().filter(is_of).filter(|own| covers(&own.scope, &terms.scope)).collect();
         let mut blind = None;
         let last = match &seen.look {
             None => before,

@@ -114,7 +114,7 @@ impl<K: Kind> Watch<K> {
     pub(super) fn new(what: &str, namespace: Option<&str>, client: &Client) -> (Self, Watched<K>) {
         let (store, writer) = reflector::store();
         let (wake, woken) = mpsc::unbounded();
-        let watched = Watched { store: store.clone(), wake };
+        let watched = Watched { namespace: namespace.map(str::to_owned), store: store.clone(), wake };
         let client = client.clone();
         let (name, api) = match namespace {
             Some(namespace) => (format!("the {what} in {namespace}"), Api::namespaced(client, namespace)),
