@@ -43,6 +43,11 @@ impl Every {
         }
     }
 
+    /// The first slot after an instant.
+    pub(super) fn next(self, after: Timestamp) -> Timestamp {
+        self.slots(after, after + SignedDuration::from_hours(1))[0]
+    }
+
     /// The slots after the one instant, up to the other.
     fn slots(self, after: Timestamp, until: Timestamp) -> Vec<Timestamp> {
         let minutes = after.as_second().div_euclid(60) + 1..=until.as_second().div_euclid(60);
