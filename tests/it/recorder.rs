@@ -62,6 +62,12 @@ impl Histories {
         self.0.lock().unwrap().keys().cloned().collect()
     }
 
+    /// How many objects have a newest version that is `wanted`.
+    pub(crate) fn count(&self, wanted: impl Fn(&Value) -> bool) -> usize {
+        let all = self.0.lock().unwrap();
+        all.values().filter(|history| history.last().is_some_and(|version| wanted(&version.object))).count()
+    }
+
     /// All versions there are.
     pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap().values().map(Vec::len).sum()

@@ -149,7 +149,7 @@ impl Stage {
 
     /// A schedule with an instance of its own, whose backups take so many seconds and end like that.
     pub(super) async fn create(&mut self, name: &str, every: Every, (seconds, end): (f64, End), spec: Value) -> usize {
-        let instance = format!("mssql-{name}");
+        let instance = format!("mssql-{}", name.replace('-', ""));
         self.world.cloud.put_instance(Instance {
             backup_seconds: Some(seconds),
             backups_end: end,
