@@ -4,12 +4,11 @@ It keeps none of the operator's promises: no intent before the call, no look for
 the comparison: what one gets for less. Beside that it is written to be fast.
 
 TUNING=defaults leaves every knob of kopf and of the SDK as it comes. TUNING=best: a thread for each call that may be
-under way, uvloop, connections that are kept, a pace that meets the cloud's limit, and neither events nor a record of
-progress in annotations, which would be two more writes for each handler.
+under way, uvloop, connections that are kept, a pace that meets the cloud's limit, and no events. What kopf writes into
+annotations stays: without it, it would take every object for a new one after a restart.
 """
 
 import asyncio
-import concurrent.futures
 import datetime
 import functools
 import logging
@@ -80,11 +79,6 @@ async def configure(settings: kopf.OperatorSettings, **_) -> None:
     if BEST:
         settings.posting.enabled = False
         settings.execution.max_workers = 40
-        settings.persistence.finalizer = None
-        settings.persistence.diffbase_storage = kopf.StatusDiffBaseStorage(field="status.unused")
-        settings.persistence.progress_storage = kopf.StatusProgressStorage(field="status.unused")
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(max_workers=40))
 
 
 @kopf.on.create(*KIND)
