@@ -21,13 +21,6 @@ pub(crate) async fn ask(address: &str, path: &str) -> Option<String> {
     head.split(' ').nth(1).is_some_and(|status| status == "200").then(|| body.to_owned())
 }
 
-/// The sum over all labels of the metric `name`.
-pub(crate) fn metric(metrics: &str, name: &str) -> f64 {
-    let lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
-    let values = lines.filter(|rest| rest.starts_with(['{', ' '])).filter_map(|rest| rest.rsplit(' ').next());
-    values.filter_map(|value| value.parse::<f64>().ok()).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,13 +31,5 @@ mod tests {
             {\"message\":\"the admin server listens\",\"address\":\"127.0.0.1:2\"}\n";
         assert_eq!(address(log).as_deref(), Some("127.0.0.1:2"));
         assert_eq!(address("{\"message\":\"x\"}"), None);
-    }
-
-    #[test]
-    fn a_metric_is_summed_over_its_labels_and_no_other() {
-        let metrics = "# TYPE x counter\npasses_total{result=\"done\"} 3\npasses_total{result=\"failed\"} 2\n\
-            passes_total_else 7\nother 1\n";
-        assert!((metric(metrics, "passes_total") - 5.0).abs() < 1e-9);
-        assert!(metric(metrics, "nothing").abs() < 1e-9);
     }
 }

@@ -66,6 +66,7 @@ pub(crate) struct Arena {
     ca: Option<PathBuf>,
     logs: PathBuf,
     started: usize,
+    pod: String,
 }
 
 impl Arena {
@@ -93,7 +94,7 @@ impl Arena {
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
         let ca = ca.map(|(file, _)| file);
-        Ok(Self { contestants: Vec::new(), cloud, client, plane, ca, logs, started: 0 })
+        Ok(Self { contestants: Vec::new(), cloud, client, plane, ca, logs, started: 0, pod: "operator-0".to_owned() })
     }
 
     /// Starts a contestant and waits until it works; its process id. `via` is a wire in place of the API server's address.
@@ -132,6 +133,7 @@ impl Arena {
         // Settings and keys of whoever runs the bench must not get here.
         let mut words = vec!["-i".to_owned()];
         words.extend(who.environment(tuning, &around));
+        words.push(format!("POD_NAME={}", self.pod));
         words.extend(bench.program(who)?);
         words.extend(settings.iter().cloned());
         let name = NAMES.get(self.started).copied().context("too many starts in one run")?;
@@ -140,6 +142,19 @@ impl Arena {
         let pid = child.pid();
         self.contestants.push((who, child));
         Ok(pid)
+    }
+
+    /// Starts one more operator under another pod's name; it stands by while another one holds the lease.
+    pub(crate) async fn start_as(&mut self, bench: &Bench, pod: &str, settings: &[String]) -> Result<u32> {
+        self.pod = pod.to_owned();
+        self.start(bench, (Who::Ours, Tuning::Defaults), settings, None).await
+    }
+
+    /// Kills the one that was started first.
+    pub(crate) fn kill_first(&mut self) {
+        if !self.contestants.is_empty() {
+            drop(self.contestants.remove(0));
+        }
     }
 
     /// Kills whoever runs, by SIGKILL, and waits for the end.

@@ -98,7 +98,7 @@ impl Who {
             format!("PATH={}:/usr/bin:/bin", around.kubectl.display()),
         ];
         if self == Self::Ours {
-            all.extend([format!("POD_NAMESPACE={ACCOUNT}"), "POD_NAME=operator-0".to_owned()]);
+            all.push(format!("POD_NAMESPACE={ACCOUNT}"));
             all.push(format!("TENCENT_ENDPOINT={}", around.endpoint));
             all.push("ADMIN_ADDRESS=127.0.0.1:0".to_owned());
             all.extend(around.ca.iter().map(|ca| format!("EXTRA_CA_FILE={}", ca.display())));

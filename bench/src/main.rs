@@ -21,6 +21,7 @@ mod flags;
 mod machine;
 mod meter;
 mod orders;
+mod plot;
 mod report;
 mod rows;
 mod silence;

@@ -97,11 +97,6 @@ impl Report {
         lines.map(|line| line + "\n").collect()
     }
 
-    /// Figures for a plot: of one row, all that has this unit and was said of `what`.
-    pub(crate) fn values(&self, row: &str, what: &str) -> Vec<f64> {
-        self.samples.iter().filter(|it| it.row == row && it.what == what).map(|it| it.value).collect()
-    }
-
     /// The table in Markdown, aligned for a terminal.
     pub(crate) fn table(&self) -> String {
         let head = ["row", "what", "goal", "floor", "ours (low to high)", "ours / floor", "reached"];
@@ -223,6 +218,5 @@ mod tests {
     #[test]
     fn each_sample_is_a_line() {
         assert_eq!(report(Goal::None).samples().lines().count(), 4);
-        assert_eq!(report(Goal::None).values("drain", "to the last").len(), 4);
     }
 }

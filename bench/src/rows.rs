@@ -1,5 +1,6 @@
 //! The rows: what each measures, how long it takes, and which belong to the default set.
 
+mod budget;
 mod drain;
 mod fair;
 mod flight;
@@ -8,6 +9,7 @@ mod instance;
 mod memory;
 mod one;
 mod restart;
+mod scale;
 mod silent;
 mod size;
 mod start;
@@ -39,7 +41,7 @@ const fn long(name: &'static str, minutes: f64, about: &'static str) -> Row {
     Row { name, about, minutes, is_default: false }
 }
 
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 14] = [
     row("size", 0.0, "binary and image"),
     row("drain", 13.0, "1 000 orders on 1 000 instances, at the whole of the limits; with the peers, in turns"),
     row("defaults", 6.0, "300 orders, everybody as it comes, once; the command line 20"),
@@ -52,6 +54,8 @@ const ROWS: [Row; 12] = [
     row("restart", 1.0, "killed and started again with 1 000 backups in flight"),
     row("silent", 3.0, "connections to the API server that go silent"),
     long("idle", 12.0, "ten minutes with 10 000 finished objects"),
+    long("budget", 3.0, "eight identities in four regions, two operators, and a person who uses half of the quota"),
+    long("scale", 20.0, "100 to 30 000 orders: how cost grows, with a plot"),
 ];
 
 /// Plays one row.
@@ -69,6 +73,8 @@ pub(crate) async fn play(name: &str, bench: &Bench) -> Result<()> {
         "restart" => restart::play(bench).await,
         "silent" => silent::play(bench).await,
         "idle" => idle::play(bench).await,
+        "budget" => budget::play(bench).await,
+        "scale" => scale::play(bench).await,
         _ => bail!("there is no row {name}"),
     }
 }
