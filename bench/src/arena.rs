@@ -214,8 +214,8 @@ impl Arena {
         self.kill();
         fs::copy(self.plane.audit_log(), self.logs.join("audit.log"))?;
         fs::write(self.logs.join("cloud-calls.json"), format!("{:#}\n", json!(self.cloud.counts())))?;
-        let ledger = self.cloud.ledger().iter().map(|entry| format!("{}\n", json!(entry))).collect::<String>();
-        fs::write(self.logs.join("cloud-ledger.jsonl"), ledger)?;
+        let ledger: Vec<String> = self.cloud.ledger().iter().map(|entry| json!(entry).to_string()).collect();
+        fs::write(self.logs.join("cloud-ledger.jsonl"), ledger.join("\n") + "\n")?;
         Ok(())
     }
 }

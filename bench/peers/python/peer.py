@@ -9,6 +9,7 @@ annotations stays: without it, it would take every object for a new one after a 
 """
 
 import asyncio
+import concurrent.futures
 import datetime
 import functools
 import logging
@@ -30,16 +31,18 @@ KIND = ("tencentdb.dev", "v1alpha1", "sqlserverbackups")
 
 
 class Pace:
-    """Calls at an even distance, a little below the limit: the cloud counts in seconds of its own clock."""
+    """Calls at an even distance, a little below the limit: the cloud counts in seconds of its own clock.
+
+    Waited for in the event loop and not in a thread: looks that wait would keep every thread from submitting.
+    """
 
     def __init__(self, each_second: float) -> None:
-        self.step, self.next, self.lock = 1 / each_second, 0.0, threading.Lock()
+        self.step, self.next = 1 / each_second, 0.0
 
-    def wait(self) -> None:
-        with self.lock:
-            at = max(self.next, time.monotonic())
-            self.next = at + self.step
-        time.sleep(max(0.0, at - time.monotonic()))
+    async def wait(self) -> None:
+        at = max(self.next, time.monotonic())
+        self.next = at + self.step
+        await asyncio.sleep(at - time.monotonic())
 
 
 PACES = {"CreateBackup": Pace(19.8), "DescribeBackupByFlowId": Pace(19.8)}
@@ -57,11 +60,11 @@ def client(region: str) -> sqlserver_client.SqlserverClient:
     return clients[region]
 
 
-def call(region: str, action: str, request):
+async def call(region: str, action: str, request):
     if BEST:
-        PACES[action].wait()
+        await PACES[action].wait()
     try:
-        return getattr(client(region), action)(request)
+        return await asyncio.to_thread(lambda: getattr(client(region), action)(request))
     except TencentCloudSDKException as error:
         raise kopf.TemporaryError(str(error), delay=1 if BEST else 5) from error
 
@@ -78,17 +81,17 @@ def conditions(**rows: tuple[str, str]) -> list[dict]:
 async def configure(settings: kopf.OperatorSettings, **_) -> None:
     if BEST:
         settings.posting.enabled = False
-        settings.execution.max_workers = 40
+        asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(max_workers=40))
 
 
 @kopf.on.create(*KIND)
-def submit(spec, name: str, uid: str, patch, status, **_) -> None:
+async def submit(spec, name: str, uid: str, patch, status, **_) -> None:
     request = models.CreateBackupRequest()
     request.InstanceId, request.Strategy = spec["instanceId"], 0
     request.BackupName = f"{name}_{uid[:8]}".replace("-", "_")
     if spec.get("databases"):
         request.Strategy, request.DBNames = 1, spec["databases"]
-    answer = call(spec["region"], "CreateBackup", request)
+    answer = await call(spec["region"], "CreateBackup", request)
     patch.status["flowId"] = answer.FlowId
     patch.status["conditions"] = conditions(
         Submitted=("True", "Accepted"), Ready=("False", "Running"),
@@ -97,10 +100,10 @@ def submit(spec, name: str, uid: str, patch, status, **_) -> None:
 
 
 @kopf.timer(*KIND, interval=POLL_SECONDS, when=lambda status, **_: is_running(status))
-def follow(spec, status, patch, **_) -> None:
+async def follow(spec, status, patch, **_) -> None:
     request = models.DescribeBackupByFlowIdRequest()
     request.InstanceId, request.FlowId = spec["instanceId"], str(status["flowId"])
-    answer = call(spec["region"], "DescribeBackupByFlowId", request)
+    answer = await call(spec["region"], "DescribeBackupByFlowId", request)
     if answer.Status == 0:
         return
     patch.status["backupName"], patch.status["backupId"] = answer.BackupName, answer.Id
