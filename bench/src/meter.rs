@@ -170,12 +170,16 @@ mod tests {
     fn this_process_uses_memory_and_time() {
         let meter = Meter::start(std::process::id()).unwrap();
         let mut sum = 0_u64;
-        let until = std::time::Instant::now() + Duration::from_millis(300);
-        while std::time::Instant::now() < until {
-            sum = sum.wrapping_add(std::hint::black_box(1));
+        let begin = std::time::Instant::now();
+        // A machine with other things to do may not give it a core at once.
+        while read(std::process::id()).unwrap().cpu - meter.begin.cpu < 0.2 {
+            assert!(begin.elapsed() < Duration::from_mins(1), "time does not count");
+            for _ in 0..1_000_000 {
+                sum = sum.wrapping_add(std::hint::black_box(1));
+            }
         }
         let used = meter.stop().unwrap();
-        assert!(used.cpu > 0.05 && used.peak > 1e6, "{used:?} {sum}");
+        assert!(used.cpu >= 0.2 && used.peak > 1e6, "{used:?} {sum}");
         assert!(read(0).is_err());
         let age = clock::seconds(started(std::process::id()).unwrap(), clock::now());
         assert!((0.0..600.0).contains(&age), "{age}");

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 
-export cli="$1 $2" host="${ENDPOINT#*://}"
+export cli="$1 $2" host="${ENDPOINT#*://}" PYTHONPATH="$(dirname "$(realpath "$0")")/site"
 kind=sqlserverbackups.tencentdb.dev
 
 # step NAMESPACE NAME INSTANCE REGION FLOW: submits, or looks.

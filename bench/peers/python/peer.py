@@ -54,7 +54,7 @@ def client(region: str) -> sqlserver_client.SqlserverClient:
     clients = LOCAL.__dict__.setdefault("clients", {})
     if region not in clients:
         scheme, host = os.environ["ENDPOINT"].split("://")
-        http = HttpProfile(protocol=scheme, endpoint=host, keepAlive=BEST)
+        http = HttpProfile(protocol=scheme, endpoint=host, keepAlive=BEST, certification=os.environ.get("REQUESTS_CA_BUNDLE"))
         key = credential.Credential(os.environ["TENCENTCLOUD_SECRET_ID"], os.environ["TENCENTCLOUD_SECRET_KEY"])
         clients[region] = sqlserver_client.SqlserverClient(key, region, ClientProfile(httpProfile=http))
     return clients[region]
