@@ -41,10 +41,11 @@ const fn long(name: &'static str, minutes: f64, about: &'static str) -> Row {
     Row { name, about, minutes, is_default: false }
 }
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     row("size", 0.0, "binary and image"),
     row("drain", 13.0, "1 000 orders on 1 000 instances, at the whole of the limits; with the peers, in turns"),
-    row("defaults", 6.0, "300 orders, everybody as it comes, once; the command line 20"),
+    row("defaults", 3.0, "300 orders, everybody as it comes, once"),
+    row("cli", 4.0, "20 orders by the vendor's command line in a loop, four calls at once and one at a time"),
     row("one", 1.5, "one order at a time on an idle operator"),
     row("fair", 1.0, "one order in a namespace while another one has 1 000 queued"),
     row("flight", 6.0, "2 000 backups in flight on 1 000 instances: when their end is seen"),
@@ -64,6 +65,7 @@ pub(crate) async fn play(name: &str, bench: &Bench) -> Result<()> {
         "size" => size::play(bench),
         "drain" => drain::play(bench).await,
         "defaults" => drain::play_defaults(bench).await,
+        "cli" => drain::play_cli(bench).await,
         "one" => one::play(bench).await,
         "fair" => fair::play(bench).await,
         "flight" => flight::play(bench).await,

@@ -41,19 +41,21 @@ pub(crate) async fn play(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Fewer orders, everybody as it comes; the command line both ways, because each of its calls is a process.
+/// Fewer orders, everybody as it comes.
 pub(crate) async fn play_defaults(bench: &Bench) -> Result<()> {
-    let tuned = [
-        (Who::Ours, Tuning::Defaults, 300),
-        (Who::Python, Tuning::Defaults, 300),
-        (Who::Go, Tuning::Defaults, 300),
-        (Who::Cli, Tuning::Defaults, 20),
-        (Who::Cli, Tuning::Best, 20),
-    ];
-    for (who, tuning, count) in tuned {
-        bench.say(&format!("defaults: {who}, {tuning:?}, {count} orders"))?;
-        let row = if tuning == Tuning::Best { "tuned" } else { "defaults" };
-        let run = Run { row, who, tuning, count, patience: Duration::from_mins(8) };
+    once(bench, "defaults", &[Who::Ours, Who::Python, Who::Go], Tuning::Defaults, 300).await
+}
+
+/// Few orders, because each call of the command line is a process; everybody at their best, and then it alone as it comes.
+pub(crate) async fn play_cli(bench: &Bench) -> Result<()> {
+    once(bench, "cli", &[Who::Ours, Who::Cli], Tuning::Best, 20).await?;
+    once(bench, "cli-defaults", &[Who::Cli], Tuning::Defaults, 20).await
+}
+
+async fn once(bench: &Bench, row: &'static str, whom: &[Who], tuning: Tuning, count: usize) -> Result<()> {
+    for who in whom {
+        bench.say(&format!("{row}: {who}, {count} orders"))?;
+        let run = Run { row, who: *who, tuning, count, patience: Duration::from_mins(8) };
         run.play(bench, &format!("{row}-{who}")).await.with_context(|| format!("{who}, {tuning:?}"))?;
     }
     Ok(())
