@@ -38,8 +38,10 @@ pub(crate) async fn play(bench: &Bench) -> Result<()> {
             }
         }
     }
+    let first = points.get(1).map(|(_, resident)| resident / MB).context("no point")?;
+    bench.note(&Measure::new("memory", "resident memory, 1 000 active", "MB", Goal::None), OURS, first, None)?;
     let growth = line(points.get(1..).unwrap_or_default()).context("no line")?;
-    let measure = Measure::new("memory", "resident memory per active order", "KB", Goal::AtMost(3.0));
+    let measure = Measure::new("memory", "resident memory per active order, 1 000 to 5 000", "KB", Goal::AtMost(3.0));
     bench.note(&measure, OURS, growth.slope / 1e3, None)?;
     arena.close()
 }

@@ -24,7 +24,7 @@ const RUNS: usize = 3;
 
 /// Three restarts in the same cluster.
 pub(crate) async fn play(bench: &Bench) -> Result<()> {
-    let mut arena = Arena::open(bench, "restart", Plan::new(FLYING, None)).await?;
+    let mut arena = Arena::open(bench, "restart", Plan::new(FLYING + RUNS, None)).await?;
     let witness = Witness::start(arena.client.clone());
     flight::launch(&arena, FLYING, |_| None).await?;
     arena.start(bench, (Who::Ours, Tuning::Defaults), &[], None).await?;
@@ -32,8 +32,8 @@ pub(crate) async fn play(bench: &Bench) -> Result<()> {
         tokio::time::sleep(Duration::from_secs(10)).await;
         arena.kill();
         let before = calls(&arena);
-        let mut wish = Wish::new(&format!("fresh-{run}"), orders::instance(run));
-        wish.databases = vec!["orders".to_owned()];
+        // An instance of its own: the others are at work.
+        let wish = Wish::new(&format!("fresh-{run}"), orders::instance(FLYING + run));
         let made = orders::create(&arena.client, wish).await?;
         let since = arena.cloud.now();
         let pid = arena.start(bench, (Who::Ours, Tuning::Defaults), &[], None).await?;
