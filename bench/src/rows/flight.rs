@@ -63,7 +63,7 @@ pub(crate) async fn play(bench: &Bench) -> Result<()> {
     bench.say("all are in flight")?;
     arena.start(bench, (Who::Ours, Tuning::Defaults), &[], None).await?;
     let patience = Duration::from_mins(12);
-    let tell = |found| bench.say(&format!("of {found} of {FLYING} the end is seen"));
+    let tell = |found| bench.say(&format!("the end of {found} of {FLYING} is seen"));
     witness.until(FLYING, |track| track.ready.is_some(), patience, tell).await?;
 
     let ends: HashMap<i64, _> = arena.cloud.backups().iter().filter_map(|it| Some((it.flow_id, it.due?.0))).collect();
