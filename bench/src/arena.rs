@@ -5,9 +5,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use control_plane::{Child, ControlPlane, Options};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -150,11 +151,19 @@ impl Arena {
         self.start(bench, (Who::Ours, Tuning::Defaults), settings, None).await
     }
 
-    /// Kills the one that was started first.
-    pub(crate) fn kill_first(&mut self) {
-        if !self.contestants.is_empty() {
-            drop(self.contestants.remove(0));
+    /// Asks the one that was started first to end, by SIGTERM as in a rollout, and waits until it has.
+    pub(crate) async fn end_first(&mut self) -> Result<()> {
+        let (_, mut first) =
+            if self.contestants.is_empty() { bail!("nobody runs") } else { self.contestants.remove(0) };
+        let sent = Command::new("kill").args(["-TERM", &first.pid().to_string()]).status()?;
+        ensure!(sent.success(), "the signal could not be sent");
+        let begin = Instant::now();
+        // It ended by itself: that is what `must_run` complains about.
+        while first.must_run().is_ok() {
+            ensure!(begin.elapsed() < Duration::from_secs(40), "it does not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Ok(())
     }
 
     /// Kills whoever runs, by SIGKILL, and waits for the end.

@@ -1,8 +1,9 @@
 //! The rate budget for real: eight identities in four regions at once, two operators during a rollout, and a person who
 //! uses half of one quota. Nobody is refused a call, and nobody starves.
 //!
-//! The two operators are candidates for one lease. The first is killed in the middle, so that the second takes over while
-//! budgets are spent; that it starts with empty ones is what keeps the sum below the limit.
+//! The two operators are candidates for one lease. The first is asked to end in the middle, as in a rollout, so that the
+//! second takes over while budgets are spent; that it starts with empty ones is what keeps the sum below the limit. What
+//! the person uses is taken off the cloud's limit, in each second, which leaves less room than any person does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,8 +62,8 @@ pub(crate) async fn play(bench: &Bench) -> Result<()> {
     orders::create_all(&arena.client, wishes).await?;
     let tell = |found| bench.say(&format!("{found} of {count} are accepted"));
     witness.until(count / 2, |track| track.accepted.is_some(), Duration::from_mins(5), tell).await?;
-    arena.kill_first();
-    bench.say("the first operator is killed; the second one takes over")?;
+    arena.end_first().await?;
+    bench.say("the first operator has ended; the second one takes over")?;
     witness.until(count, |track| track.accepted.is_some(), Duration::from_mins(10), tell).await?;
     let mut ends: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
     let ledger = arena.cloud.ledger();
