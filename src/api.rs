@@ -19,10 +19,12 @@ pub mod conversion;
 mod definition;
 mod quantity;
 mod rules;
+pub mod schedule;
 mod status;
 mod stored;
 
 pub use backup::{CredentialsRef, SqlServerBackup, SqlServerBackupSpec, StorageStrategy, Strategy};
-pub use definition::{all, yaml};
+pub use definition::{all, documents, yaml};
+pub use schedule::{SqlServerBackupSchedule, SqlServerBackupScheduleSpec, SqlServerBackupScheduleStatus};
 pub use status::{CloudError, Intent, SqlServerBackupStatus};
-pub use stored::{Lenient, ReadStatus, StoredBackup};
+pub use stored::{Lenient, ReadStatus, StoredBackup, StoredSchedule};

@@ -1,6 +1,6 @@
 //! The shell: reads the world, asks the core, does what it says, writes it down.
 //!
-//! One pass is four calls, see [`reconcile`]. No file here decides anything about an order, and every `.await` that could
+//! One pass over an order is four calls, see [`reconcile`]; one over a [`schedule`] is likewise. No file here decides anything about an order, and every `.await` that could
 //! lose something says what the next pass sees if the program dies there.
 //!
 //! In reading order: [`reconcile`] (the pass), [`look`], [`act`], [`report`] (its stages), [`cloud`] and [`listing`] (the
@@ -20,4 +20,5 @@ pub mod look;
 pub mod memory;
 pub mod reconcile;
 pub mod report;
+pub mod schedule;
 pub mod turns;

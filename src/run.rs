@@ -3,34 +3,32 @@
 //! It ends when the drain has ended, or when a vital part fails; in both cases every order is as durable as it was, and
 //! the next start goes on from there (I7).
 
-use std::convert::Infallible;
+mod watch;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::channel::oneshot;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future, stream};
-use kube::runtime::controller::{Config as Concurrency, applier};
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, controller::ReconcileRequest};
-use kube::{Api, Client};
+use futures::future;
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 
-use crate::api::{StoredBackup, conversion};
-use crate::controller::census::census;
+use self::watch::Watch;
+
+use crate::controller::census::{self, census};
 use crate::controller::cloud::Cloud;
 use crate::controller::cluster::{self, Cluster};
 use crate::controller::context::Context;
 use crate::controller::credentials::{Credentials, Source};
 use crate::controller::memory::Memory;
-use crate::controller::reconcile::{reconcile, retry};
-use crate::controller::turns::{Orders, Watched};
+use crate::controller::schedule::Freshness;
+use crate::controller::turns::{Orders, Schedules};
 use crate::core::backup::Limits;
-use crate::runtime::admin::{Admin, Liveness, Pending, Readiness, Sources};
+use crate::runtime::admin::{Admin, Liveness, Readiness, Sources};
 use crate::runtime::clock;
 use crate::runtime::config::{
     Candidacy, Fence, Identity, Namespaces, PodIdentity, Polling, Proxy, Settings, StaticIdentity,
@@ -52,12 +50,10 @@ const VITAL: Duration = Duration::from_secs(30);
 const BEAT: Duration = Duration::from_secs(1);
 /// After how many beats the memory is compared with what is watched.
 const TIDY_BEATS: u64 = 600;
-/// How long one watch call may last, in seconds: a connection that died in silence is noticed after it.
-const WATCH_SECONDS: u32 = 40;
 /// How long STS may take to answer: whoever needs its keys waits for them.
 const ISSUE: Duration = Duration::from_secs(10);
-/// Passes that are made at once; most of their time goes into waiting for the cloud.
-const PASSES: u16 = 128;
+/// By how much the clock of the world may differ from the other in a beat.
+const SET: SignedDuration = SignedDuration::from_secs(2);
 
 /// How long a drain may hold the lease: a call that takes longer is finished without it, which is safe (I2).
 const HAND_OVER: Duration = Duration::from_secs(2);
@@ -75,19 +71,23 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let config = kube::Config::infer().await.context("no cluster: set KUBECONFIG, or run inside a pod")?;
     let client = cluster::connect(config).context("the API server cannot be spoken to")?;
 
-    let (watches, orders): (Vec<_>, Vec<_>) =
-        watches(&settings.watch_namespaces).map(|scope| watch(scope, &client)).unzip();
-    let (ctx, keeper) = context(settings, client, Orders::new(orders), metrics, shutdown)?;
+    let scopes = scopes(&settings.watch_namespaces);
+    let (backups, orders): (Vec<_>, Vec<_>) =
+        scopes.iter().map(|scope| Watch::new("backups", scope.as_deref(), &client)).unzip();
+    let (promises, schedules): (Vec<_>, Vec<_>) =
+        scopes.iter().map(|scope| Watch::new("schedules", scope.as_deref(), &client)).unzip();
+    let watched = (Orders::new(orders), Schedules::new(schedules));
+    let (ctx, keeper) = context(settings, client, watched, metrics, shutdown)?;
     let ctx = Arc::new(ctx);
     let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
     ctx.metrics.count_with(move || orders.listed().map(|objects| census(&objects, clock::now(), fence)));
-    let work = watches.into_iter().map(|watch| {
-        let pending = readiness.expect(format!("the first list of {}", watch.name));
-        operate(watch, ctx.clone(), pending)
-    });
+    let stored = ctx.schedules.clone();
+    ctx.metrics.count_schedules_with(move || stored.listed().map(|objects| census::schedules::schedules(&objects)));
+    let backups = future::join_all(backups.into_iter().map(|watch| watch.operate(ctx.clone(), &readiness)));
+    let schedules = future::join_all(promises.into_iter().map(|watch| watch.operate(ctx.clone(), &readiness)));
     let (done, is_done) = oneshot::channel::<()>();
     let work = async move {
-        future::join_all(work).await;
+        future::join(backups, schedules).await;
         drop(done);
     };
     let hold = hold(keeper, is_done, &ctx.shutdown);
@@ -118,11 +118,19 @@ async fn hold(keeper: Option<Keeper>, is_done: oneshot::Receiver<()>, shutdown: 
     }
 }
 
+/// The namespaces to watch, `None` for all.
+fn scopes(namespaces: &Namespaces) -> Vec<Option<String>> {
+    match namespaces {
+        Namespaces::All => vec![None],
+        Namespaces::Only(names) => names.iter().cloned().map(Some).collect(),
+    }
+}
+
 /// What is shared by all passes.
 fn context(
     settings: Settings,
     client: Client,
-    orders: Orders,
+    (orders, schedules): (Orders, Schedules),
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
 ) -> anyhow::Result<(Context, Option<Keeper>)> {
@@ -137,6 +145,7 @@ fn context(
         proxy: Proxy { https, no_proxy },
         api_share,
         polling,
+        protected_interval,
         fence,
         drain: _,
         admin_address: _,
@@ -166,6 +175,9 @@ fn context(
         credentials,
         memory: Memory::default(),
         orders,
+        schedules,
+        freshness: Freshness::default(),
+        protected_interval,
         metrics,
         limits: limits(&fence, &polling),
         shutdown,
@@ -217,151 +229,29 @@ fn source(identity: Identity, sts: &ClientSettings) -> anyhow::Result<Source> {
     Ok(source)
 }
 
-/// One watch, its cache, and the passes that were asked for.
-struct Watch {
-    name: String,
-    api: Api<StoredBackup>,
-    store: Store<StoredBackup>,
-    writer: Writer<StoredBackup>,
-    woken: UnboundedReceiver<ObjectRef<StoredBackup>>,
-}
-
-/// The namespaces to watch, `None` for all.
-fn watches(namespaces: &Namespaces) -> impl Iterator<Item = Option<String>> {
-    match namespaces {
-        Namespaces::All => vec![None],
-        Namespaces::Only(names) => names.iter().cloned().map(Some).collect(),
-    }
-    .into_iter()
-}
-
-fn watch(namespace: Option<String>, client: &Client) -> (Watch, Watched) {
-    let (store, writer) = reflector::store();
-    let (wake, woken) = mpsc::unbounded();
-    let watched = Watched { store: store.clone(), wake };
-    let watch = match namespace {
-        Some(namespace) => {
-            let api = Api::namespaced(client.clone(), &namespace);
-            Watch { name: format!("the backups in {namespace}"), api, store, writer, woken }
-        }
-        None => Watch { name: "the backups".to_owned(), api: Api::all(client.clone()), store, writer, woken },
-    };
-    (watch, watched)
-}
-
-/// Watches until the drain begins, and makes passes in every term in which this process leads.
-async fn operate(watch: Watch, ctx: Arc<Context>, pending: Pending) {
-    let Watch { name, api, store, writer, woken } = watch;
-    let (forget, listed, shutdown) = (ctx.clone(), store.clone(), ctx.shutdown.clone());
-    let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
-        // Most of a watch cache would be managed fields, which nothing here reads.
-        .modify(|object| object.metadata.managed_fields = None)
-        .inspect_ok(move |event| let_go(&forget, event))
-        .default_backoff()
-        .reflect(writer)
-        .inspect_err(move |error| tracing::warn!(watch = name, %error, "the watch is interrupted and tried again"));
-    let changed = events.flat_map(|event| stream::iter(event.map(|event| due(&event, &listed)).unwrap_or_default()));
-    let mut triggers = Box::pin(stream::select(changed, woken));
-    let terms = async {
-        while stand_by(&mut triggers, &store, &ctx).await {
-            term(&mut triggers, &store, &ctx).await;
-        }
-    };
-    let first_list = async {
-        // Without a first list no term ever begins, nor does the watch end before it.
-        tokio::select! {
-            ready = store.wait_until_ready() => if ready.is_ok() { pending.listed() },
-            () = shutdown.draining() => return,
-        }
-        future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = terms => {}
-        () = first_list => {}
-    }
-}
-
-/// Which orders an event of the watch asks a pass for. A list is complete, and in the cache, only at its end.
-fn due(event: &Event<StoredBackup>, store: &Store<StoredBackup>) -> Vec<ObjectRef<StoredBackup>> {
-    match event {
-        Event::Apply(object) => vec![ObjectRef::from_obj(object)],
-        Event::InitDone => all(store),
-        Event::Init | Event::InitApply(_) | Event::Delete(_) => vec![],
-    }
-}
-
-fn all(store: &Store<StoredBackup>) -> Vec<ObjectRef<StoredBackup>> {
-    store.state().iter().map(|object| ObjectRef::from_obj(object.as_ref())).collect()
-}
-
-/// Keeps the cache warm until a term may begin: `false` if the drain began, or the watch ended, before.
-async fn stand_by(
-    triggers: &mut (impl Stream<Item = ObjectRef<StoredBackup>> + Unpin),
-    store: &Store<StoredBackup>,
-    ctx: &Context,
-) -> bool {
-    let may_begin = async {
-        // An error says that the writer is gone, and then the triggers end as well.
-        drop(store.wait_until_ready().await);
-        ctx.lead.leading().await;
-    };
-    tokio::select! {
-        biased;
-        () = ctx.shutdown.draining() => false,
-        () = may_begin => true,
-        () = triggers.for_each(|_| future::ready(())) => false,
-    }
-}
-
-/// Makes passes until the lease is lost or the drain begins, and then ends with the passes that are under way.
-///
-/// It begins with a pass over every order, for nobody knows which ones the leader before has seen. What the watch tells
-/// from here on comes through `triggers`, and between the two nothing is awaited: no change is missed.
-async fn term(
-    triggers: &mut (impl Stream<Item = ObjectRef<StoredBackup>> + Unpin),
-    store: &Store<StoredBackup>,
-    ctx: &Arc<Context>,
-) {
-    let requests = stream::iter(all(store)).chain(triggers).map(ReconcileRequest::from).map(Ok::<_, Infallible>);
-    let end = async {
-        tokio::select! {
-            () = ctx.lead.lost() => {}
-            () = ctx.shutdown.draining() => {}
-        }
-    };
-    let pass = |object, ctx| reconcile(object, ctx).boxed();
-    let concurrency = Concurrency::default().concurrency(PASSES);
-    applier(pass, retry, ctx.clone(), store.clone(), requests.take_until(Box::pin(end)), concurrency)
-        .for_each(|_| future::ready(()))
-        .await;
-    if !ctx.shutdown.is_draining() {
-        // What this process remembers is older than what the next leader knows.
-        let uids = store.state().into_iter().filter_map(|object| conversion::subject(&object).ok());
-        uids.for_each(|subject| ctx.memory.forget(&subject.uid));
-    }
-}
-
-/// What a deletion means for the others: the memory ends with the object, the turn already with its deletion timestamp.
-fn let_go(ctx: &Context, event: &Event<StoredBackup>) {
-    match event {
-        Event::Apply(object) if object.metadata.deletion_timestamp.is_some() => ctx.orders.leaves(object),
-        Event::Delete(object) => {
-            if let Ok(subject) = conversion::subject(object) {
-                ctx.memory.forget(&subject.uid);
-            }
-            ctx.orders.leaves(object);
-        }
-        Event::Apply(_) | Event::Init | Event::InitApply(_) | Event::InitDone => {}
-    }
-}
-
 /// The vital loop: it turns as long as the thread that makes the passes does.
 async fn turn(liveness: &Liveness, ctx: &Context) {
+    let mut clocks = (clock::now(), Instant::now());
     for beat in 1_u64.. {
         liveness.touch();
         tokio::time::sleep(BEAT).await;
+        // Schedules rest by a clock that nobody sets. Where the other one was set, what they rest for is due at another time.
+        let before = std::mem::replace(&mut clocks, (clock::now(), Instant::now()));
+        if was_set(before, clocks) {
+            tracing::warn!("the clock was set");
+            ctx.schedules.wake_all();
+        }
         if beat.is_multiple_of(TIDY_BEATS) {
-            ctx.memory.keep(&ctx.orders.uids());
+            let schedules = ctx.schedules.uids();
+            ctx.freshness.keep(&schedules);
+            ctx.memory.keep(&ctx.orders.uids().union(&schedules).cloned().collect());
         }
     }
+}
+
+/// Whether the clock of the world went otherwise than the one that nobody sets.
+fn was_set(before: (Timestamp, Instant), after: (Timestamp, Instant)) -> bool {
+    let (world, own) = (after.0.duration_since(before.0), after.1.duration_since(before.1));
+    let own = SignedDuration::try_from(own).unwrap_or_default();
+    (world - own).abs() > SET
 }

@@ -8,6 +8,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::Resource;
 
 use super::{CloudError, Intent, ReadStatus, SqlServerBackupSpec, SqlServerBackupStatus, StoredBackup};
 use super::{StorageStrategy, Strategy, quantity};
@@ -17,8 +18,8 @@ use crate::core::reason::{self, Acceptance, Reason, Verdict};
 use crate::core::record::{Copy, FlowId, Intent as Announced, Note, Record, Signs};
 
 /// What the object is. Fails only for an object that no API server stored.
-pub fn subject(stored: &StoredBackup) -> Result<Subject, Invalid> {
-    let metadata = &stored.metadata;
+pub fn subject(stored: &impl Resource) -> Result<Subject, Invalid> {
+    let metadata = stored.meta();
     Ok(Subject {
         uid: Uid::new(metadata.uid.as_deref().unwrap_or_default())?,
         name: metadata.name.clone().unwrap_or_default(),
@@ -33,6 +34,11 @@ pub fn order(stored: &StoredBackup, created: Timestamp) -> Result<Order, Invalid
     let spec = stored.spec.0.as_ref().map_err(|why| {
         Invalid::new("spec", format!("cannot be read ({why})"), "write it as kubectl explain ssb.spec says")
     })?;
+    wish(spec, created)
+}
+
+/// The same of a spec, which may be that of a template.
+pub(super) fn wish(spec: &SqlServerBackupSpec, created: Timestamp) -> Result<Order, Invalid> {
     Ok(Order {
         instance: identifier("spec.instanceId", &spec.instance_id, "name an instance such as mssql-njj2mtpl")?,
         region: identifier("spec.region", &spec.region, "name a region such as ap-guangzhou")?,
@@ -202,18 +208,7 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
     };
     let row = place.verdicts(record.acceptance);
     let one = |kind: &str, verdict: Verdict, word: &str, message: &str| {
-        // 1970 is the schema's default: nobody ever entered that condition.
-        let kept = before.iter().find(|old| {
-            old.type_ == kind && old.status == verdict.as_str() && old.last_transition_time.0 > Timestamp::UNIX_EPOCH
-        });
-        Condition {
-            type_: kind.to_owned(),
-            status: verdict.as_str().to_owned(),
-            reason: word.to_owned(),
-            message: message.to_owned(),
-            observed_generation: Some(generation),
-            last_transition_time: kept.map_or(Time(whole_seconds(now)), |old| old.last_transition_time.clone()),
-        }
+        entered(before, kind, verdict, (word, message), generation, now)
     };
     let word = place.as_str();
     let submitted = match record.acceptance {
@@ -239,6 +234,29 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
     ours.into_iter().chain(others.cloned()).collect()
 }
 
+/// A condition that says `verdict` at `now`. It keeps the time of its last transition as long as it keeps its value.
+pub(super) fn entered(
+    before: &[Condition],
+    kind: &str,
+    verdict: Verdict,
+    (reason, message): (&str, &str),
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    // 1970 is the schema's default: nobody ever entered that condition.
+    let kept = before.iter().find(|old| {
+        old.type_ == kind && old.status == verdict.as_str() && old.last_transition_time.0 > Timestamp::UNIX_EPOCH
+    });
+    Condition {
+        type_: kind.to_owned(),
+        status: verdict.as_str().to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        observed_generation: Some(generation),
+        last_transition_time: kept.map_or(Time(whole_seconds(now)), |old| old.last_transition_time.clone()),
+    }
+}
+
 fn condition<'a>(read: &'a ReadStatus, kind: &str) -> Option<&'a Condition> {
     read.fields.conditions.iter().flatten().find(|condition| condition.type_ == kind)
 }
@@ -247,7 +265,7 @@ fn true_condition<'a>(read: &'a ReadStatus, kind: &str) -> Option<&'a Condition>
     condition(read, kind).filter(|condition| condition.status == Verdict::True.as_str())
 }
 
-fn time(time: Option<&Time>) -> Option<Timestamp> {
+pub(super) fn time(time: Option<&Time>) -> Option<Timestamp> {
     time.map(|time| time.0)
 }
 
@@ -257,7 +275,7 @@ fn round_up(time: Timestamp) -> Timestamp {
 }
 
 /// Times are stored in whole seconds; rounding down makes what is written equal to what is read.
-fn whole_seconds(time: Timestamp) -> Timestamp {
+pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 

@@ -154,7 +154,7 @@ pub struct Intent {
     pub holder: Option<String>,
 }
 
-fn timestamp(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time" })
 }
 
@@ -163,20 +163,36 @@ fn quantity(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 64 })
 }
 
-/// The bounds are those of the Kubernetes API conventions; the rule about Submitted needs them to be cheap enough.
 fn conditions(_: &mut SchemaGenerator) -> Schema {
+    let pending = [
+        (reason::SUBMITTED, "Unknown"),
+        (reason::READY, "Unknown"),
+        (reason::RECONCILING, "True"),
+        (reason::STALLED, "False"),
+    ];
+    condition_list(
+        "Submitted, Ready, Reconciling or Stalled.",
+        "docs/reasons.md",
+        &pending,
+        "The operator has not looked at this order yet.",
+    )
+}
+
+/// A list of conditions of these `types`, whose reasons are explained in `place`, with `pending` as its default. The bounds
+/// are those of the Kubernetes API conventions; the rule about Submitted needs them to be cheap enough.
+pub(super) fn condition_list(types: &str, place: &str, pending: &[(&str, &str)], message: &str) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 16,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
-        "default": pending(),
+        "default": defaults(pending, message),
         "items": {
             "type": "object",
             "required": ["type", "status", "reason", "message", "lastTransitionTime"],
             "properties": {
                 "type": {
-                    "description": "Submitted, Ready, Reconciling or Stalled.",
+                    "description": types,
                     "type": "string",
                     "maxLength": 316,
                 },
@@ -186,7 +202,7 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
                     "enum": ["True", "False", "Unknown"],
                 },
                 "reason": {
-                    "description": "One word for the state that was entered last; docs/reasons.md explains each.",
+                    "description": format!("One word for the state that was entered last; {place} explains each."),
                     "type": "string",
                     "minLength": 1,
                     "maxLength": 1024,
@@ -217,20 +233,15 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
 pub(super) const NEVER: &str = "1970-01-01T00:00:00Z";
 
 /// The conditions of an object that nobody has looked at.
-fn pending() -> serde_json::Value {
-    let condition = |kind: &str, status: &str| {
+fn defaults(pending: &[(&str, &str)], message: &str) -> Vec<serde_json::Value> {
+    let condition = |(kind, status): &(&str, &str)| {
         serde_json::json!({
             "type": kind,
             "status": status,
             "reason": Reason::Pending.as_str(),
-            "message": "The operator has not looked at this order yet.",
+            "message": message,
             "lastTransitionTime": NEVER,
         })
     };
-    serde_json::json!([
-        condition(reason::SUBMITTED, "Unknown"),
-        condition(reason::READY, "Unknown"),
-        condition(reason::RECONCILING, "True"),
-        condition(reason::STALLED, "False"),
-    ])
+    pending.iter().map(condition).collect()
 }

@@ -1,4 +1,4 @@
-//! A `SqlServerBackup` as it is stored, readable whatever it holds: the type that the controller watches and reads.
+//! The kinds as they are stored, readable whatever they hold: the types that the controller watches and reads.
 //!
 //! # What it guarantees
 //! - Decoding never fails because of a spec or a status. An object that was stored under another schema, or damaged by
@@ -10,6 +10,10 @@
 //! It gives the whole object or nothing. An order whose spec became unreadable may still have a backup in flight, and
 //! its status says which.
 
+use super::schedule::{
+    Cursor, LastResult, LatestCopy, MissedRun, SqlServerBackupSchedule, SqlServerBackupScheduleSpec,
+    SqlServerBackupScheduleStatus,
+};
 use super::{SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus, status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -30,15 +34,29 @@ pub struct StoredBackup {
     pub status: ReadStatus,
 }
 
+/// A stored `SqlServerBackupSchedule`. Stands for the same resource of the API server.
+#[derive(Resource, serde::Deserialize, Clone, Debug)]
+#[resource(inherit = "SqlServerBackupSchedule")]
+pub struct StoredSchedule {
+    /// As every object has it.
+    pub metadata: ObjectMeta,
+    /// The promise, or why it cannot be read.
+    #[serde(default)]
+    pub spec: Lenient<SqlServerBackupScheduleSpec>,
+    /// What of the status can be read.
+    #[serde(default)]
+    pub status: ReadStatus<SqlServerBackupScheduleStatus>,
+}
+
 /// A value, or one bounded line that says why the stored form is not one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lenient<T>(pub Result<T, String>);
 
 /// The readable fields of a stored status. An absent status reads as an empty one.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ReadStatus {
+pub struct ReadStatus<S = SqlServerBackupStatus> {
     /// Every field that could be read.
-    pub fields: SqlServerBackupStatus,
+    pub fields: S,
     /// Paths of what could not be read and is therefore absent from `fields`, below `status`: `intent.time`,
     /// `conditions[2]`; `status` itself if it is no object at all.
     pub unreadable: Vec<String>,
@@ -65,24 +83,41 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
     }
 }
 
-impl<'de> Deserialize<'de> for ReadStatus {
+/// A status whose fields can be read one by one.
+pub trait Status: DeserializeOwned + Default {
+    /// Removes what cannot be read inside the objects of `fields`, and notes its path.
+    fn keep_parts(fields: &mut Map<String, Value>, unreadable: &mut Vec<String>);
+}
+
+impl Status for SqlServerBackupStatus {
+    fn keep_parts(fields: &mut Map<String, Value>, unreadable: &mut Vec<String>) {
+        keep_part::<status::Intent>(fields, "intent", unreadable);
+        keep_part::<status::CloudError>(fields, "error", unreadable);
+    }
+}
+
+impl Status for SqlServerBackupScheduleStatus {
+    fn keep_parts(fields: &mut Map<String, Value>, unreadable: &mut Vec<String>) {
+        keep_part::<Cursor>(fields, "cursor", unreadable);
+        keep_part::<LastResult>(fields, "lastResult", unreadable);
+        keep_part::<MissedRun>(fields, "lastMissedRun", unreadable);
+        keep_part::<LatestCopy>(fields, "latestCopy", unreadable);
+    }
+}
+
+impl<'de, S: Status> Deserialize<'de> for ReadStatus<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Value::deserialize(deserializer).map(Self::read)
     }
 }
 
-impl ReadStatus {
+impl<S: Status> ReadStatus<S> {
     fn read(value: Value) -> Self {
         let mut unreadable = Vec::new();
         let fields = match value {
-            Value::Null => SqlServerBackupStatus::default(),
+            Value::Null => S::default(),
             Value::Object(mut fields) => {
-                if let Some(Value::Object(intent)) = fields.get_mut("intent") {
-                    keep_readable::<status::Intent>(intent, "intent.", &mut unreadable);
-                }
-                if let Some(Value::Object(error)) = fields.get_mut("error") {
-                    keep_readable::<status::CloudError>(error, "error.", &mut unreadable);
-                }
+                S::keep_parts(&mut fields, &mut unreadable);
                 if let Some(Value::Array(conditions)) = fields.get_mut("conditions") {
                     keep_conditions(conditions, &mut unreadable);
                 }
@@ -90,10 +125,16 @@ impl ReadStatus {
             }
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 unreadable.push("status".to_owned());
-                SqlServerBackupStatus::default()
+                S::default()
             }
         };
         Self { fields, unreadable }
+    }
+}
+
+fn keep_part<T: DeserializeOwned + Default>(fields: &mut Map<String, Value>, name: &str, unreadable: &mut Vec<String>) {
+    if let Some(Value::Object(part)) = fields.get_mut(name) {
+        keep_readable::<T>(part, &format!("{name}."), unreadable);
     }
 }
 
@@ -269,8 +310,82 @@ mod tests {
         assert_eq!(read.unreadable.len(), 2, "{:?}", read.unreadable);
     }
 
+    fn schedule(spec: &Value, status: &Value) -> StoredSchedule {
+        serde_json::from_value(json!({ "metadata": { "name": "nightly" }, "spec": spec, "status": status })).unwrap()
+    }
+
+    fn full_schedule_status() -> Value {
+        let time = "2026-11-24T10:00:00Z";
+        json!({
+            "observedGeneration": 1,
+            "lastScheduleTime": time,
+            "lastSuccessfulTime": time,
+            "nextScheduleTime": time,
+            "active": ["nightly-20261124-1000"],
+            "lastResult": { "name": "a", "reason": "Completed", "time": time },
+            "missedRuns": 3,
+            "lastMissedRun": { "time": time, "reason": "Late" },
+            "lastRunNow": "a",
+            "latestCopy": { "startTime": time, "lookTime": time, "lookedFor": "f00" },
+            "cursor": { "time": time, "schedule": "30 2 * * * Etc/UTC", "suspended": false, "retries": 1 },
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "Scheduled", "message": "", "lastTransitionTime": time,
+            }],
+        })
+    }
+
+    #[test]
+    fn any_spec_of_a_schedule_decodes_and_a_wrong_one_says_why() {
+        let promise = json!({ "schedule": "@daily", "template": { "spec": spec() } });
+        let read = schedule(&promise, &Value::Null).spec.0.unwrap();
+        assert_eq!((read.time_zone.as_str(), read.successful_history_limit, read.retries), ("Etc/UTC", 3, 0));
+        for (field, value, fragment) in [
+            ("schedule", json!(5), "integer `5`"),
+            ("schedule", Value::Null, "null"),
+            ("spreadSeconds", json!("long"), "\"long\""),
+            ("objective", json!({}), "missing field `maxAge`"),
+            ("template", json!({ "spec": { "instanceId": "i" } }), "missing field `region`"),
+            ("template", json!([]), "BackupTemplate"),
+        ] {
+            let mut wrong = promise.clone();
+            wrong[field] = value;
+            let said = schedule(&wrong, &full_schedule_status());
+            assert_eq!(said.status.unreadable, Vec::<String>::new());
+            let said = said.spec.0.unwrap_err();
+            assert!(said.contains(fragment), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn of_a_schedule_one_unreadable_field_hides_no_other() {
+        let whole = schedule(&spec(), &full_schedule_status()).status;
+        assert_eq!(serde_json::to_value(&whole.fields).unwrap(), full_schedule_status(), "and it survives the way");
+        let odd = json!({ "no": ["such", "form"], "time": 5, "type": true });
+        for (name, field) in full_schedule_status().as_object().unwrap() {
+            let parts = field.as_object().into_iter().flat_map(|part| part.keys());
+            let places = std::iter::once(format!("/{name}")).chain(parts.map(|part| format!("/{name}/{part}")));
+            for place in places {
+                let (mut spoilt, mut rest) = (full_schedule_status(), full_schedule_status());
+                let (outer, last) = place.rsplit_once('/').unwrap();
+                let is_part = outer.is_empty() && field.is_object();
+                *spoilt.pointer_mut(&place).unwrap() = if is_part { json!(5) } else { odd.clone() };
+                rest.pointer_mut(outer).unwrap().as_object_mut().unwrap().remove(last);
+                let read = schedule(&spec(), &spoilt).status;
+                let mut left = serde_json::to_value(&read.fields).unwrap();
+                if name == "conditions" {
+                    // One by one: of none that can be read an empty list is left, or nothing.
+                    left.as_object_mut().unwrap().remove(name);
+                }
+                assert_eq!(left, rest, "{place}");
+                assert!(read.unreadable.iter().all(|path| path.starts_with(name)), "{place}: {:?}", read.unreadable);
+                assert!(!read.unreadable.is_empty(), "{place}");
+            }
+        }
+    }
+
     #[test]
     fn it_stands_for_the_same_resource() {
         assert_eq!(StoredBackup::url_path(&(), Some("a")), SqlServerBackup::url_path(&(), Some("a")));
+        assert_eq!(StoredSchedule::url_path(&(), Some("a")), SqlServerBackupSchedule::url_path(&(), Some("a")));
     }
 }

@@ -1,4 +1,5 @@
-//! The API server, as far as this operator needs it: one object read live, one status written, one Secret, one event.
+//! The API server, as far as this operator needs it: one object read live, one status written, one Secret, one event; and
+//! in `schedules` what a schedule needs beside that.
 //!
 //! # What it guarantees
 //! - Every call ends within [`PATIENCE`]: kube has no time-out for reads, and a half-dead connection would hold a pass for
@@ -6,6 +7,8 @@
 //! - A status is written under the resourceVersion that was read, or not at all (I1). kube's own retries are off (see
 //!   [`connect`]), so a conflict is never one with our own first try; what stays unclear is told as unclear.
 //! - A field that became absent is sent as null: a merge would otherwise keep it.
+
+mod schedules;
 
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 
-use crate::api::{SqlServerBackup, SqlServerBackupStatus, StoredBackup};
+use crate::api::{SqlServerBackupStatus, StoredBackup};
 use crate::core::fold::News;
 
 /// How long one call may take.
@@ -118,17 +121,19 @@ impl Cluster {
     }
 
     /// Tells a piece of news among the object's events. If we die here the event is lost; the status already says it.
-    pub async fn tell(&self, object: &StoredBackup, news: &News) {
+    ///
+    /// Events of one object, reason and `action` within some minutes are told as one, with the words of the first.
+    pub async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, action: &str, news: &News) {
         let event = Event {
             type_: if news.is_warning { EventType::Warning } else { EventType::Normal },
             reason: news.reason.to_owned(),
             note: Some(bounded(&news.message)),
-            action: "Backup".to_owned(),
+            action: action.to_owned(),
             secondary: None,
         };
         let reference = ObjectReference {
-            api_version: Some(SqlServerBackup::api_version(&()).into_owned()),
-            kind: Some(SqlServerBackup::kind(&()).into_owned()),
+            api_version: Some(K::api_version(&()).into_owned()),
+            kind: Some(K::kind(&()).into_owned()),
             ..object.object_ref(&())
         };
         if let Err(trouble) = within(self.recorder.publish(&event, &reference)).await {

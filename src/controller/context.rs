@@ -1,12 +1,14 @@
 //! What every pass of one process shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cloud::Cloud;
 use super::cluster::Cluster;
 use super::credentials::Credentials;
 use super::memory::Memory;
-use super::turns::Orders;
+use super::schedule::Freshness;
+use super::turns::{Orders, Schedules};
 use crate::core::backup::Limits;
 use crate::runtime::lease::Lead;
 use crate::runtime::metrics::Metrics;
@@ -22,8 +24,14 @@ pub struct Context {
     pub credentials: Arc<Credentials>,
     /// What may be lost.
     pub memory: Memory,
-    /// The watch caches.
+    /// The watch caches of the orders.
     pub orders: Orders,
+    /// Those of the schedules.
+    pub schedules: Schedules,
+    /// What the cloud lists for them.
+    pub freshness: Freshness,
+    /// How often it is asked for that.
+    pub protected_interval: Duration,
     /// The figures.
     pub metrics: Arc<Metrics>,
     /// The numbers that decisions depend on.

@@ -16,11 +16,12 @@ use jiff::Timestamp;
 use super::cloud::{Access, Cloud, row, storage, trouble};
 use crate::core::order::{Order, Storage};
 use crate::core::pace::later;
+use crate::core::protected::{Holds, Listed};
 use crate::core::seen::{Listing, Progress, Row, Seen, Trouble};
 use crate::tencent::action::Action;
 use crate::tencent::budget::Instants;
 use crate::tencent::fault::{Doubt, Fault};
-use crate::tencent::sqlserver::{BackupWay, DescribeBackups, StorageStrategy};
+use crate::tencent::sqlserver::{BackupRow, BackupWay, DescribeBackups, StorageStrategy};
 
 /// A day, in seconds.
 const DAY: i64 = 86_400;
@@ -57,8 +58,23 @@ impl Queries {
     }
 }
 
-/// Reads the listing. The first page of each query has a token; a further page waits for one of its own, and without one
-/// the listing stays incomplete.
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    /// The instance.
+    pub instance: &'a str,
+    /// Backups that began after this, as far as the queries can tell.
+    pub since: Timestamp,
+    /// Until when; the window ends a day later.
+    pub until: Timestamp,
+    /// Where further pages wait for the budget: the UID of who asks, and when that was created.
+    pub place: &'a str,
+    /// See `place`.
+    pub created: Timestamp,
+}
+
+/// Reads the listing of an order. The first page of each query has a token; a further page waits for one of its own, and
+/// without one the listing stays incomplete.
 pub async fn read(
     cloud: &Cloud,
     access: &Access,
@@ -67,11 +83,39 @@ pub async fn read(
     queries: &Queries,
     instants: &mut Instants,
 ) -> Result<Listing, Trouble> {
-    let window = (later(seen.subject.created, -DAY), later(seen.now, DAY));
+    let search = Search {
+        instance: &order.instance,
+        since: seen.subject.created,
+        until: seen.now,
+        place: seen.subject.uid.as_str(),
+        created: seen.subject.created,
+    };
+    let found = search_all(cloud, access, &search, queries, instants).await?;
+    Ok(Listing { rows: found.rows.into_iter().map(|listed| listed.row).collect(), complete: found.complete })
+}
+
+/// The rows of several queries.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Distinct rows, in the order in which they came.
+    pub rows: Vec<Listed>,
+    /// Whether the rows add up to the totals that the cloud named.
+    pub complete: bool,
+}
+
+/// Reads the listing of an instance, with what each copy holds.
+pub async fn search_all(
+    cloud: &Cloud,
+    access: &Access,
+    search: &Search<'_>,
+    queries: &Queries,
+    instants: &mut Instants,
+) -> Result<Rows, Trouble> {
+    let window = (later(search.since, -DAY), later(search.until, DAY));
     let one = |(way, kept): (BackupWay, StorageStrategy)| {
         let token = instants.next(Action::DescribeBackups);
         let first = DescribeBackups {
-            instance_id: order.instance.clone(),
+            instance_id: search.instance.to_owned(),
             start_time: window.0.into(),
             end_time: window.1.into(),
             backup_way: way,
@@ -79,11 +123,11 @@ pub async fn read(
             limit: DescribeBackups::PAGE,
             page: 0,
         };
-        let place = format!("{}/{way:?}/{kept:?}", seen.subject.uid.as_str());
-        Query { cloud, access, place, created: seen.subject.created }.run(first, token)
+        let place = format!("{}/{way:?}/{kept:?}", search.place);
+        Query { cloud, access, place, created: search.created }.run(first, token)
     };
     let all: Vec<_> = queries.0.iter().copied().map(one).collect();
-    let mut listing = Listing { rows: vec![], complete: true };
+    let mut listing = Rows { rows: vec![], complete: true };
     for part in futures::future::join_all(all).await {
         let part = part.map_err(|fault| trouble(&fault))?;
         listing.complete &= part.complete;
@@ -95,13 +139,13 @@ pub async fn read(
 /// A backup that shows defaults while it runs can come back from two queries, the second time further on; it is one
 /// backup all the same. Two rows of one query are never taken for one: a request that was executed twice is two backups
 /// of one name and one second, and hiding one of them would hide the violation (I6).
-fn merge(rows: &mut Vec<Row>, part: Vec<Row>) {
+fn merge(rows: &mut Vec<Listed>, part: Vec<Listed>) {
     let known = rows.len();
-    for row in part {
-        match rows.iter_mut().take(known).find(|known| is_same(known, &row)) {
-            Some(known) if row.progress != Progress::Running => *known = row,
+    for listed in part {
+        match rows.iter_mut().take(known).find(|known| is_same(&known.row, &listed.row)) {
+            Some(known) if listed.row.progress != Progress::Running => *known = listed,
             Some(_) => {}
-            None => rows.push(row),
+            None => rows.push(listed),
         }
     }
 }
@@ -129,7 +173,7 @@ struct Query<'a> {
 
 impl Query<'_> {
     /// Rows that are too large for one answer are read in smaller pages.
-    async fn run(self, mut first: DescribeBackups, token: Option<Timestamp>) -> Result<Listing, Fault> {
+    async fn run(self, mut first: DescribeBackups, token: Option<Timestamp>) -> Result<Rows, Fault> {
         let mut answer = self.pages(&first, token).await;
         while first.limit > 1 && answer.as_ref().is_err_and(is_too_large) {
             first.limit /= 10;
@@ -143,7 +187,7 @@ impl Query<'_> {
         answer
     }
 
-    async fn pages(&self, first: &DescribeBackups, token: Option<Timestamp>) -> Result<Listing, Fault> {
+    async fn pages(&self, first: &DescribeBackups, token: Option<Timestamp>) -> Result<Rows, Fault> {
         let mut found = Found::default();
         let (_, mut total) = found.take(self.cloud.read(self.access, first, token).await?.value);
         for step in [1, first.limit] {
@@ -160,12 +204,22 @@ impl Query<'_> {
                 offset = offset.saturating_add(step);
             }
         }
-        Ok(Listing { complete: found.rows.len() == total, rows: found.rows })
+        Ok(Rows { complete: found.rows.len() == total, rows: found.rows })
     }
 
     async fn token(&self) -> Option<Timestamp> {
         self.cloud.another(self.access, &self.place, self.created, Action::DescribeBackups).await
     }
+}
+
+/// A row, with what it says to hold.
+fn listed(shown: BackupRow) -> Listed {
+    let holds = match (shown.strategy, shown.databases.as_slice()) {
+        (Some(0), _) => Holds::Instance,
+        (Some(1), [_, ..]) => Holds::Databases(shown.databases.clone()),
+        (Some(_) | None, _) => Holds::Unknown,
+    };
+    Listed { row: row(shown), holds }
 }
 
 fn is_too_large(fault: &Fault) -> bool {
@@ -182,7 +236,7 @@ type Identity = (Option<i64>, Option<String>, String, Option<Timestamp>);
 /// Distinct rows of one query.
 #[derive(Default)]
 struct Found {
-    rows: Vec<Row>,
+    rows: Vec<Listed>,
     known: HashSet<Identity>,
 }
 
@@ -193,14 +247,14 @@ impl Found {
     fn take(&mut self, page: crate::tencent::sqlserver::BackupPage) -> (bool, usize) {
         let mut all_new = !page.rows.is_empty();
         let before = self.known.clone();
-        for row in page.rows.into_iter().map(row) {
+        for Listed { row, holds } in page.rows.into_iter().map(listed) {
             let copy = &row.copy;
             let key = (copy.backup_id, copy.group_id.clone(), row.name.clone(), copy.start_time);
             if before.contains(&key) {
                 all_new = false;
             } else {
                 self.known.insert(key);
-                self.rows.push(row);
+                self.rows.push(Listed { row, holds });
             }
         }
         (all_new, usize::try_from(page.total_count).unwrap_or(usize::MAX))
@@ -212,9 +266,9 @@ mod tests {
     use super::*;
     use crate::core::record::Copy;
 
-    fn row(id: Option<i64>, progress: Progress) -> Row {
-        let start_time = Some(Timestamp::UNIX_EPOCH);
-        Row { name: "k8s_a_1".to_owned(), progress, copy: Copy { backup_id: id, start_time, ..Copy::default() } }
+    fn row(id: Option<i64>, progress: Progress) -> Listed {
+        let copy = Copy { backup_id: id, start_time: Some(Timestamp::UNIX_EPOCH), ..Copy::default() };
+        Listed { row: Row { name: "k8s_a_1".to_owned(), progress, copy }, holds: Holds::Instance }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
 use super::cloud::{self, Access};
@@ -50,7 +50,7 @@ pub struct View {
 /// Looks at the clock, the object and the cloud.
 pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Error> {
     let (now, began) = (clock::now(), Instant::now());
-    let object = if behind(&cached, ctx)?.is_some() { read(&cached, ctx).await? } else { cached };
+    let object = if behind(cached.as_ref(), ctx)?.is_some() { read(&cached, ctx).await? } else { cached };
     let mut view = view(object, ctx, now)?;
     let aim_then = aim(view.order.as_ref(), &view.seen, &ctx.limits);
     let Some(order) = rest_or_order(&mut view, ctx, aim_then) else { return Ok(view) };
@@ -140,9 +140,9 @@ fn rest(mut view: View, left: Duration) -> View {
 }
 
 /// For how long the cache has been showing less than this process has written itself.
-pub fn behind(cached: &StoredBackup, ctx: &Context) -> Result<Option<Duration>, Error> {
+pub fn behind(cached: &impl Resource, ctx: &Context) -> Result<Option<Duration>, Error> {
     let subject = conversion::subject(cached).map_err(Error::Anonymous)?;
-    let shown = memory::version(cached.metadata.resource_version.as_deref());
+    let shown = memory::version(cached.meta().resource_version.as_deref());
     let written = ctx.memory.recall(&subject.uid).written.zip(shown);
     Ok(written.filter(|((written, _), shown)| shown < written).map(|((_, when), _)| when.elapsed()))
 }
@@ -157,7 +157,7 @@ async fn read(object: &StoredBackup, ctx: &Context) -> Result<Arc<StoredBackup>,
 }
 
 fn view(object: Arc<StoredBackup>, ctx: &Context, now: Timestamp) -> Result<View, Error> {
-    let subject = conversion::subject(&object).map_err(Error::Anonymous)?;
+    let subject = conversion::subject(object.as_ref()).map_err(Error::Anonymous)?;
     let record = conversion::record(&object.status);
     let order = conversion::order(&object, subject.created);
     let is_waiting = record.standing(now, ctx.limits.fence()) == Standing::Waiting;

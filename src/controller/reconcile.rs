@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
 use super::act::act;
@@ -21,7 +21,7 @@ const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Looks, decides, acts, reports.
 pub async fn reconcile(object: Arc<StoredBackup>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let span = tracing::info_span!("pass", object = name(&object), uid = object.uid());
+    let span = tracing::info_span!("pass", object = name(object.as_ref()), uid = object.uid());
     pass(object, &ctx).instrument(span).await.inspect(|_| ctx.metrics.pass("ok"))
 }
 
@@ -29,7 +29,7 @@ async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Action, Error>
     if object.spec.0.is_err() || !object.status.unreadable.is_empty() {
         ctx.metrics.undecodable_met();
     }
-    if behind(&object, ctx)?.is_some_and(|behind| behind < CATCH_UP) {
+    if behind(object.as_ref(), ctx)?.is_some_and(|behind| behind < CATCH_UP) {
         // The watch is about to bring what this process wrote itself, with a pass of its own.
         return Ok(Action::requeue(CATCH_UP));
     }
@@ -52,20 +52,25 @@ async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Action, Error>
 /// too: each comes back within seconds, and none with a count of failures in memory.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that the runtime calls")]
 pub fn retry(object: Arc<StoredBackup>, error: &Error, ctx: Arc<Context>) -> Action {
+    again(object.as_ref(), error, &ctx)
+}
+
+/// The same for a pass over whatever object.
+pub(super) fn again(object: &impl Resource<DynamicType = ()>, error: &Error, ctx: &Context) -> Action {
     ctx.metrics.pass(error.reason());
     let (Error::Look(trouble) | Error::Report(trouble)) = error else { return Action::await_change() };
     match trouble {
         Trouble::Gone => return Action::requeue(GONE),
         Trouble::Conflict => {
-            tracing::debug!(object = name(&object), %error, cause = %trouble, "the pass is made again");
+            tracing::debug!(object = name(object), %error, cause = %trouble, "the pass is made again");
         }
         Trouble::Refused(_) | Trouble::Unclear(_) => {
-            tracing::warn!(object = name(&object), %error, cause = %trouble, "the pass is made again");
+            tracing::warn!(object = name(object), %error, cause = %trouble, "the pass is made again");
         }
     }
     Action::requeue(Duration::from_secs(if matches!(trouble, Trouble::Conflict) { 1 } else { 5 }))
 }
 
-fn name(object: &StoredBackup) -> String {
+fn name(object: &impl Resource<DynamicType = ()>) -> String {
     format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }

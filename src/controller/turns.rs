@@ -7,20 +7,30 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::channel::mpsc::UnboundedSender;
-use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
 
-use crate::api::StoredBackup;
+use crate::api::schedule::conversion;
+use crate::api::{StoredBackup, StoredSchedule};
 use crate::core::order::Uid;
 use crate::core::reason::{self, Reason};
 
-/// The cache of one watch, and a way to ask for a pass over one of its orders.
+/// The cache of one watch, and a way to ask for a pass over one of its objects.
 #[derive(Clone, Debug)]
-pub struct Watched {
+pub struct Watched<K: Resource<DynamicType = ()> + 'static = StoredBackup> {
+    /// The namespace that is watched; none: all of them.
+    pub namespace: Option<String>,
     /// The cache.
-    pub store: Store<StoredBackup>,
+    pub store: Store<K>,
     /// Asks for a pass.
-    pub wake: UnboundedSender<ObjectRef<StoredBackup>>,
+    pub wake: UnboundedSender<ObjectRef<K>>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Watched<K> {
+    /// Whether the first list is complete.
+    pub fn is_listed(&self) -> bool {
+        self.store.wait_until_ready().now_or_never().is_some_and(|it| it.is_ok())
+    }
 }
 
 /// All orders that are watched.
@@ -35,10 +45,28 @@ impl Orders {
 
     /// Every object that is watched, once each watch has seen its first list.
     pub fn listed(&self) -> Option<Vec<Arc<StoredBackup>>> {
-        let is_listed =
-            |watched: &Watched| watched.store.wait_until_ready().now_or_never().is_some_and(|it| it.is_ok());
         let all = || self.0.iter().flat_map(|watched| watched.store.state()).collect();
-        self.0.iter().all(is_listed).then(all)
+        self.are_listed().then(all)
+    }
+
+    /// Whether each watch has seen its first list.
+    fn are_listed(&self) -> bool {
+        self.0.iter().all(Watched::is_listed)
+    }
+
+    /// Whether each watch that covers `namespace` has.
+    pub fn are_listed_in(&self, namespace: &str) -> bool {
+        let covers = |watched: &&Watched| watched.namespace.as_deref().is_none_or(|only| only == namespace);
+        self.0.iter().filter(covers).all(Watched::is_listed)
+    }
+
+    /// The backups of `namespace` that the object of this UID owns.
+    pub fn owned(&self, namespace: &str, owner: &str) -> Vec<Arc<StoredBackup>> {
+        let all = self.0.iter().flat_map(|watched| watched.store.state());
+        all.filter(|backup| {
+            backup.metadata.namespace.as_deref() == Some(namespace) && conversion::is_owned(backup, owner)
+        })
+        .collect()
     }
 
     /// Whether `object` is still there, as far as the watch has told.
@@ -83,6 +111,46 @@ impl Orders {
             self.0.iter().flat_map(|watched| watched.store.state().into_iter().map(move |order| (watched, order)));
         all.filter(move |(_, other)| waits(other) && instance(other).as_ref() == Some(&at))
             .map(|(watched, other)| (age(&other), watched, other))
+    }
+}
+
+/// All schedules that are watched.
+#[derive(Clone, Debug, Default)]
+pub struct Schedules(Vec<Watched<StoredSchedule>>);
+
+impl Schedules {
+    /// Reads from these caches.
+    pub const fn new(watched: Vec<Watched<StoredSchedule>>) -> Self {
+        Self(watched)
+    }
+
+    /// Every schedule that is watched, once each watch has seen its first list.
+    pub fn listed(&self) -> Option<Vec<Arc<StoredSchedule>>> {
+        let all = || self.0.iter().flat_map(|watched| watched.store.state()).collect();
+        self.0.iter().all(Watched::is_listed).then(all)
+    }
+
+    /// Asks for a pass over the schedule that owns `backup`, if one does.
+    pub fn wake_owner(&self, backup: &StoredBackup) {
+        let Some((name, namespace)) = conversion::owner(backup).zip(backup.namespace()) else { return };
+        let owner = ObjectRef::new(name).within(&namespace);
+        let holders = self.0.iter().filter(|watched| watched.store.get(&owner).is_some());
+        holders.for_each(|watched| drop(watched.wake.unbounded_send(owner.clone())));
+    }
+
+    /// Asks for a pass over every schedule.
+    pub fn wake_all(&self) {
+        for watched in &self.0 {
+            for schedule in watched.store.state() {
+                drop(watched.wake.unbounded_send(ObjectRef::from_obj(schedule.as_ref())));
+            }
+        }
+    }
+
+    /// Every schedule that is watched.
+    pub fn uids(&self) -> HashSet<Uid> {
+        let all = self.0.iter().flat_map(|watched| watched.store.state());
+        all.filter_map(|object| Uid::new(object.metadata.uid.as_deref()?).ok()).collect()
     }
 }
 
@@ -142,13 +210,13 @@ mod tests {
         for object in objects {
             writer.apply_watcher_event(&Event::Apply(object.clone()));
         }
-        (Orders::new(vec![Watched { store, wake }]), woken)
+        (Orders::new(vec![Watched { namespace: None, store, wake }]), woken)
     }
 
     #[test]
     fn nothing_is_known_before_the_first_list() {
         let (store, mut writer) = reflector::store();
-        let orders = Orders::new(vec![Watched { store, wake: futures::channel::mpsc::unbounded().0 }]);
+        let orders = Orders::new(vec![Watched { namespace: None, store, wake: futures::channel::mpsc::unbounded().0 }]);
         writer.apply_watcher_event(&Event::Init);
         writer.apply_watcher_event(&Event::InitApply(order("a", 1, "mssql-x", "Running")));
         assert!(orders.listed().is_none(), "half of a list is none");

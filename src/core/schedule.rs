@@ -31,12 +31,14 @@ use jiff::Timestamp;
 
 use super::calendar::Calendar;
 use super::order::{Invalid, Subject};
-use super::pace::{elapsed, later};
+use super::pace::later;
 
 mod names;
 mod prune;
+mod standing;
 
-pub use names::{for_slot, for_token};
+pub use names::{for_slot, for_token, label};
+pub use standing::{PROTECTED, Place, news, place};
 
 /// Pause before the first further try of a slot, in seconds; doubled for each one after it.
 const FIRST_PAUSE: i64 = 60;
@@ -45,7 +47,7 @@ const LONGEST_PAUSE: i64 = 3_600;
 /// How soon a creation that the API server refused is tried again.
 const REFUSED_PAUSE: i64 = 60;
 /// The most slots that are counted one by one; beyond it the count is a lower bound.
-const MOST_COUNTED: i64 = 100_000;
+const MOST_COUNTED: i64 = 600_000;
 
 /// A schedule that can be followed.
 #[derive(Clone, Debug)]
@@ -207,7 +209,7 @@ pub fn decide(plan: Result<&Plan, &Invalid>, seen: &Seen) -> Decision {
     }
     let Ok(plan) = plan else {
         // What passes while nobody can follow it is no promise: it is settled, as an edit settles it.
-        record.line = record.line.map(|_| String::new());
+        record.line = Some(String::new());
         return rest(record, None);
     };
     if settle_the_past(plan, seen, &mut record) {
@@ -232,6 +234,11 @@ pub fn decide(plan: Result<&Plan, &Invalid>, seen: &Seen) -> Decision {
     }
 }
 
+/// The finished backup's object that the limits keep no longer, if there is one and it is old enough.
+pub fn excess(plan: &Plan, seen: &Seen) -> Option<String> {
+    prune::next(plan, seen, &told(seen)).0
+}
+
 /// What follows from the outcome of [`Step::Create`]: the decision as it is to be written down.
 pub fn created(decision: Decision, seen: &Seen, outcome: Creation) -> Decision {
     match (outcome, &decision.step) {
@@ -239,10 +246,11 @@ pub fn created(decision: Decision, seen: &Seen, outcome: Creation) -> Decision {
         (Creation::Refused, _) => {
             Decision { record: told(seen), missed: None, until: Some(later(seen.now, REFUSED_PAUSE)), ..decision }
         }
-        (Creation::Taken, Step::Create { cause: Cause::Slot(..), .. }) => {
+        (Creation::Taken, Step::Create { cause: Cause::Slot(_, 0), .. }) => {
             let before = decision.missed.map_or(0, |(slots, _)| slots);
             let record = Record {
                 last_run: seen.record.last_run,
+                tried_again: seen.record.tried_again,
                 missed: decision.record.missed.saturating_add(1),
                 ..decision.record.clone()
             };
@@ -278,13 +286,14 @@ fn told(seen: &Seen) -> Record {
 /// turn is not owed after it.
 fn settle_the_past(plan: &Plan, seen: &Seen, record: &mut Record) -> bool {
     let is_first = record.line.is_none();
-    if record.line.as_ref() == Some(&plan.line) && record.is_suspended == plan.suspend {
+    let is_known = record.settled.is_some();
+    if is_known && record.line.as_ref() == Some(&plan.line) && record.is_suspended == plan.suspend {
         return false;
     }
     // At the first look, slots since the creation are owed: an operator that was away must not lose them.
     let from = if is_first { seen.subject.created } else { seen.now };
     record.settled = record.settled.max(Some(from));
-    if is_first {
+    if !is_known {
         record.run_now.clone_from(&plan.run_now);
     }
     record.line = Some(plan.line.clone());
@@ -354,16 +363,24 @@ fn token(plan: &Plan, seen: &Seen, record: &Record) -> Option<Decision> {
     Some(Decision { step, record, missed: None, until: None })
 }
 
+/// Whether the last slot that has a backup may have another one: nothing was settled since, neither by a later slot nor by
+/// an edit, a suspension or its end.
+fn may_be_tried_again(plan: &Plan, record: &Record) -> bool {
+    !plan.suspend && record.tried_again < plan.retries && record.settled == record.last_run
+}
+
 /// A further try of the last slot, or when one is due.
 fn another_try(plan: &Plan, seen: &Seen, record: &Record) -> (Option<Decision>, Option<Timestamp>) {
-    let Some(slot) = record.last_run.filter(|_| !plan.suspend && record.tried_again < plan.retries) else {
+    let Some(slot) = record.last_run.filter(|_| may_be_tried_again(plan, record)) else {
         return (None, None);
     };
     let of_the_slot = seen.children.iter().filter_map(|child| match child.cause {
         Cause::Slot(of, number) if of == slot => Some((number, child.state)),
         Cause::Slot(..) | Cause::Token(_) => None,
     });
-    let Some((number, State::Bad(since, true))) = of_the_slot.max_by_key(|(number, _)| *number) else {
+    let latest = of_the_slot.max_by_key(|(number, _)| *number);
+    let Some((_, State::Bad(since, true))) = latest.filter(|(number, _)| *number == record.tried_again) else {
+        // Somebody deleted the latest try: of an earlier one nothing follows.
         return (None, None);
     };
     let doubled = u32::try_from(record.tried_again).unwrap_or(u32::MAX);
@@ -392,11 +409,6 @@ fn next_due(plan: &Plan, now: Timestamp, record: &Record) -> Option<Timestamp> {
 /// The next slot that will run, for people to read; none while suspended.
 pub fn next_slot(plan: &Plan, now: Timestamp, record: &Record) -> Option<Timestamp> {
     next_due(plan, now, record)
-}
-
-/// How old a copy may be, against how old the newest one is.
-pub fn is_within(objective: i64, start: Timestamp, now: Timestamp) -> bool {
-    elapsed(start, now) <= objective
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub struct Settings {
     pub api_share: f64,
     /// How often a running backup is looked at.
     pub polling: Polling,
+    /// How often the cloud is asked whether a schedule has a copy as young as promised.
+    pub protected_interval: Duration,
     /// What must have passed before an absence counts as proof (I4).
     pub fence: Fence,
     /// How long open work may take after the first signal.
@@ -153,6 +155,7 @@ impl Flags {
             api_share,
             poll_min_seconds,
             poll_max_seconds,
+            protected_interval_seconds,
             drain_seconds,
             leader_elect,
             lease_namespace,
@@ -178,6 +181,7 @@ impl Flags {
             proxy: network::read_proxy(environment)?,
             api_share: checks::share(&api_share)?,
             polling: checks::polling(&poll_min_seconds, &poll_max_seconds)?,
+            protected_interval: checks::seconds(flags::PROTECTED_INTERVAL_SECONDS, &protected_interval_seconds, 10)?,
             fence,
             drain: checks::seconds(flags::DRAIN_SECONDS, &drain_seconds, 0)?,
             admin_address: checks::address(&admin_address)?,

@@ -1,15 +1,17 @@
 //! The program's figures, typed.
 //!
 //! Every name begins with `sqlserver_backup_operator_`. A label's values come from closed sets (`&'static str`), with
-//! one exception, the namespace: an object's name, its UID, an instance or a message never becomes a label, so that the
-//! number of series is bounded by the program's own tables and the number of namespaces.
+//! two exceptions, the namespace, and the name of a schedule: an order's name, a UID, an instance or a message never
+//! becomes a label, so that the number of series is bounded by the program's own tables, the number of namespaces, and
+//! the number of schedules.
 //!
-//! Counters and histograms count what this process did, and begin anew with it. Gauges of orders are a function of what
-//! is stored, see [`census`]: right from the first scrape after a restart.
+//! Counters and histograms count what this process did, and begin anew with it. Figures of orders and schedules are a
+//! function of what is stored, see [`census`] and [`schedules`]: right from the first scrape after a restart.
 //!
 //! A registry is a value that is passed around, not a global: a test reads exactly what it caused.
 
 pub mod census;
+pub mod schedules;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use census::Census;
+use schedules::Schedules;
 
 /// The `Content-Type` of what [`Metrics::encode`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -55,7 +58,8 @@ pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<ActionLabels, Histogram, fn() -> Histogram>,
     passes: Family<PassLabels, Counter>,
-    counted: Arc<census::Counter>,
+    counted: Arc<census::Counter<Census>>,
+    schedules: Arc<census::Counter<Schedules>>,
     status_writes: Counter,
     duplicates: Counter,
     undecodable: Counter,
@@ -71,6 +75,7 @@ impl Metrics {
             call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
             passes: Family::default(),
             counted: Arc::default(),
+            schedules: Arc::default(),
             status_writes: Counter::default(),
             duplicates: Counter::default(),
             undecodable: Counter::default(),
@@ -82,8 +87,18 @@ impl Metrics {
 
     /// Gives every figure its name. Destructured, so that a figure without a name is a warning.
     fn register(&mut self, version: &'static str) {
-        let Self { registry, calls, call_seconds, passes, counted, status_writes, duplicates, undecodable, leader } =
-            self;
+        let Self {
+            registry,
+            calls,
+            call_seconds,
+            passes,
+            counted,
+            schedules,
+            status_writes,
+            duplicates,
+            undecodable,
+            leader,
+        } = self;
         let build = Info::new(vec![("version", version)]);
         registry.register("build", "The program that speaks here", build);
         registry.register("cloud_calls", "Calls to the cloud, by action and answered code", calls.clone());
@@ -97,6 +112,7 @@ impl Metrics {
         registry.register("undecodable_objects", help, undecodable.clone());
         registry.register("leader", "Whether this process works (1) or stands by (0)", leader.clone());
         registry.register_collector(Box::new(counted.clone()));
+        registry.register_collector(Box::new(schedules.clone()));
     }
 
     /// One call to the cloud ended. `code` is the code of the caller's table, `OK` for a good answer, a word of its own
@@ -115,6 +131,11 @@ impl Metrics {
     /// thread that does the work, so it must not wait. Nothing is shown while it says `None`.
     pub fn count_with(&self, count: impl Fn() -> Option<Census> + Send + Sync + 'static) {
         self.counted.set(count);
+    }
+
+    /// The same for the schedules that are stored: `None` until the first list of each of their watches has come.
+    pub fn count_schedules_with(&self, count: impl Fn() -> Option<Schedules> + Send + Sync + 'static) {
+        self.schedules.set(count);
     }
 
     /// A status was written to the API server.

@@ -66,9 +66,11 @@ impl Cluster {
     /// An established definition is served at once, but its short name and its documentation come a little later.
     fn wait_for_documentation(&self) {
         let until = Instant::now() + Duration::from_mins(1);
-        while let Err(said) = self.kubectl(&["explain", "ssb.spec"]) {
-            assert!(Instant::now() < until, "{said}");
-            std::thread::sleep(Duration::from_millis(100));
+        for path in ["ssb.spec", "ssbs.spec"] {
+            while let Err(said) = self.kubectl(&["explain", path]) {
+                assert!(Instant::now() < until, "{said}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
     }
 

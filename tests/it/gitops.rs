@@ -4,18 +4,22 @@
 //! held by the real API server, written there by the code that the operator writes them with. The gate's commands are
 //! run by the real kubectl under the account that the page gives them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use kube::Api;
-use kube::api::{DynamicObject, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlserver_backup_operator::api::conversion;
+use sqlserver_backup_operator::api::schedule::conversion::Told;
+use sqlserver_backup_operator::api::{self, conversion};
 use sqlserver_backup_operator::controller::cluster::Cluster;
+use sqlserver_backup_operator::core::protected;
 use sqlserver_backup_operator::core::reason::{Acceptance, Reason, Verdict};
 use sqlserver_backup_operator::core::record::Record;
+use sqlserver_backup_operator::core::schedule::{self, Place};
 use tencentdb_simulator::{End, Instance, PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY};
 
 use crate::docs::compare;
@@ -23,7 +27,7 @@ use crate::world::{Order, World};
 use crate::{cluster, rights, tool};
 
 const PAGE: &str = include_str!("../../docs/gitops.md");
-const HEALTH: &str = "resource.customizations.health.tencentdb.dev_SqlServerBackup";
+const HEALTH: &str = "resource.customizations.health.tencentdb.dev_";
 
 /// What the tools say of one object.
 #[derive(Debug, Deserialize)]
@@ -34,14 +38,17 @@ struct Word {
     says: String,
 }
 
-/// Asks the tools about `objects`.
+/// Asks the tools about `objects`, all of one kind.
 fn ask(objects: &[Value]) -> Vec<Word> {
     static TOOL: LazyLock<PathBuf> = LazyLock::new(|| tool::from("gitops.sh", &[]));
-    static SCRIPT: LazyLock<String> = LazyLock::new(|| {
+    static SCRIPTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
         let settings = shown().into_iter().find(|object| object["kind"] == "ConfigMap").unwrap();
-        tool::file("health.lua", settings["data"][HEALTH].as_str().unwrap())
+        let scripts = settings["data"].as_object().unwrap().iter();
+        let named = scripts.map(|(name, text)| (name.strip_prefix(HEALTH).unwrap(), text.as_str().unwrap()));
+        named.map(|(kind, text)| (kind.to_owned(), tool::file(&format!("{kind}.lua"), text))).collect()
     });
-    let said = tool::run(&TOOL, &[&SCRIPT], &json!(objects).to_string()).unwrap();
+    let kind = objects[0]["kind"].as_str().unwrap();
+    let said = tool::run(&TOOL, &[&SCRIPTS[kind]], &json!(objects).to_string()).unwrap();
     serde_json::from_str(&said).unwrap()
 }
 
@@ -83,15 +90,79 @@ async fn held() -> Vec<(Reason, Value)> {
     held
 }
 
+/// A schedule at each place, and followed ones with each value of Protected, as the API server holds it with the status
+/// that the operator's own code makes.
+async fn held_schedules() -> Vec<(String, Value)> {
+    let cluster = tokio::task::spawn_blocking(cluster::get).await.unwrap();
+    let namespace = tokio::task::spawn_blocking(|| cluster.namespace()).await.unwrap();
+    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client().await, &namespace, &rights::schedules());
+    let places = Place::ALL.map(|place| (place.as_str().to_owned(), place, protected::Reason::NoObjective));
+    let protected =
+        [("Protected", protected::Reason::WithinObjective), ("unprotected", protected::Reason::ObjectiveMissed)];
+    let protected = protected.map(|(label, reason)| (label.to_owned(), Place::Scheduled, reason));
+    let mut held = vec![];
+    for (label, place, protected) in places.into_iter().chain(protected) {
+        let name = label.to_lowercase();
+        let wish = json!({ "instanceId": "mssql-a", "region": "ap-a", "strategy": "Instance" });
+        let spec = json!({ "schedule": "@daily", "suspend": place == Place::Suspended, "template": { "spec": wish } });
+        let object = DynamicObject::new(&name, &rights::schedules()).data(json!({ "spec": spec }));
+        api.create(&PostParams::default(), &object).await.unwrap();
+        if place != Place::Pending {
+            let told = Told {
+                record: schedule::Record::default(),
+                place: (place, format!("It is {name}.")),
+                next: None,
+                active: vec![],
+                last_result: None,
+                missed: None,
+                protected: Some((protected, "It is so.".to_owned())),
+                last: None,
+            };
+            let now = Timestamp::from_second(1).unwrap();
+            let status = api::schedule::conversion::status(&told, &<_>::default(), 1, now);
+            let patch = Patch::Merge(json!({ "status": status }));
+            api.patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
+        }
+        held.push((label, serde_json::to_value(api.get(&name).await.unwrap()).unwrap()));
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_table_of_schedules_is_what_the_tools_say_of_each_place() {
+    let schedules = held_schedules().await;
+    let objects: Vec<Value> = schedules.iter().map(|(_, object)| object.clone()).collect();
+    let words = ask(&objects);
+    let rows = schedules.iter().zip(&words).map(|((label, _), word)| match label.as_str() {
+        "Protected" => row("`Scheduled`, `Protected` True", word),
+        "unprotected" => row("`Scheduled`, `Protected` False", word),
+        place => row(&format!("`{place}`"), word),
+    });
+    let head = ["| reason | kstatus | Argo CD | a deployment that waits |", "|---|---|---|---|"].map(str::to_owned);
+    compare("docs/gitops.md", "gitops-schedules", head.into_iter().chain(rows));
+    let unprotected = &words[words.len() - 1];
+    assert!(unprotected.says.contains("ObjectiveMissed: It is so."), "what is not protected is said: {unprotected:?}");
+
+    let followed = objects[1].clone();
+    let (mut changed, mut deleting, mut bare) = (followed.clone(), followed.clone(), followed);
+    changed["metadata"]["generation"] = json!(2);
+    deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    bare.as_object_mut().unwrap().remove("status");
+    let words = ask(&[changed, deleting, bare]);
+    assert_eq!((words[0].kstatus.as_str(), words[0].argo.as_str()), ("InProgress", "Progressing"), "of an older spec");
+    assert_eq!(words[1].kstatus, "Terminating");
+    assert_eq!(words[2].argo, "Progressing", "a definition without defaults");
+}
+
 /// The row of the page's table.
 fn row(reason: &str, word: &Word) -> String {
     let effect = match (word.kstatus.as_str(), word.argo.as_str()) {
         ("InProgress", "Progressing") => "waits",
-        ("Current", "Healthy") => "goes on",
+        ("Current", "Healthy" | "Suspended") => "goes on",
         ("Failed", "Degraded") => "fails",
         _ => panic!("{reason}: they disagree: {word:?}"),
     };
-    format!("| `{reason}` | {} | {} | {effect} |", word.kstatus, word.argo)
+    format!("| {reason} | {} | {} | {effect} |", word.kstatus, word.argo)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +174,7 @@ async fn the_table_is_what_the_tools_say_of_each_reason() {
         let looked_at = *reason != Reason::Pending;
         assert_eq!(word.says.starts_with(&format!("{}: ", reason.as_str())), looked_at, "{word:?}");
     }
-    let rows = orders.iter().zip(&words).map(|((reason, _), word)| row(reason.as_str(), word));
+    let rows = orders.iter().zip(&words).map(|((reason, _), word)| row(&format!("`{}`", reason.as_str()), word));
     let head = ["| reason | kstatus | Argo CD | a deployment that waits |", "|---|---|---|---|"].map(str::to_owned);
     compare("docs/gitops.md", "gitops", head.into_iter().chain(rows));
 
@@ -121,7 +192,7 @@ async fn the_table_is_what_the_tools_say_of_each_reason() {
 /// The tools say of `object`, which is in the row of `reason`, what the page's table says they do.
 pub(crate) fn agree(object: &Value, reason: &str) {
     let word = &ask(std::slice::from_ref(object))[0];
-    let row = row(reason, word);
+    let row = row(&format!("`{reason}`"), word);
     assert!(PAGE.lines().any(|line| line == row), "{row} is not in docs/gitops.md: {object:#}");
 }
 
@@ -140,7 +211,7 @@ fn what_the_page_shows_is_accepted() {
         cluster.kubectl_reading(&create, &object.to_string()).unwrap_or_else(|said| panic!("{object:#}: {said}"));
         tried += 1;
     }
-    assert_eq!(tried, 6, "two orders, a Job and its account, role and binding");
+    assert_eq!(tried, 7, "two orders, a schedule, a Job and its account, role and binding");
 }
 
 /// The gate of the page's Helm hooks: what helm creates, in its order, and what the Job's containers run.

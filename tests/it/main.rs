@@ -34,6 +34,7 @@ mod reasons;
 mod recorder;
 mod rights;
 mod scenario;
+mod schedules;
 mod schema;
 mod secrets;
 mod settings;

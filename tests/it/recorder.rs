@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ use tencentdb_simulator::Backup;
 pub(crate) struct Version {
     pub(crate) object: Value,
     pub(crate) deleted: bool,
+    /// When the watch brought it.
+    pub(crate) seen: Timestamp,
 }
 
 /// All versions by UID, the oldest first.
@@ -45,7 +48,7 @@ impl Histories {
 
     fn add(&self, object: &DynamicObject, deleted: bool) {
         let uid = object.metadata.uid.clone().unwrap();
-        let version = Version { object: serde_json::to_value(object).unwrap(), deleted };
+        let version = Version { object: serde_json::to_value(object).unwrap(), deleted, seen: Timestamp::now() };
         self.0.lock().unwrap().entry(uid).or_default().push(version);
     }
 

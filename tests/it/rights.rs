@@ -10,11 +10,11 @@ use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use kube::api::{Api, ApiResource, PostParams};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sqlserver_backup_operator::api::SqlServerBackup;
+use sqlserver_backup_operator::api::{SqlServerBackup, SqlServerBackupSchedule};
 
 /// Writes a kubeconfig of the operator of `namespace`, for the API server at `address`; the token in it.
 pub(crate) async fn admit(client: &Client, namespace: &str, address: &str, ca: &Path, into: &Path) -> String {
@@ -78,11 +78,10 @@ fn deployed<Rules: DeserializeOwned>(kind: &str) -> Rules {
 
 /// The kind as a client that knows nothing of it sees it.
 pub(crate) fn kind() -> ApiResource {
-    ApiResource {
-        group: SqlServerBackup::group(&()).into_owned(),
-        version: SqlServerBackup::version(&()).into_owned(),
-        api_version: SqlServerBackup::api_version(&()).into_owned(),
-        kind: SqlServerBackup::kind(&()).into_owned(),
-        plural: SqlServerBackup::plural(&()).into_owned(),
-    }
+    ApiResource::erase::<SqlServerBackup>(&())
+}
+
+/// The other one.
+pub(crate) fn schedules() -> ApiResource {
+    ApiResource::erase::<SqlServerBackupSchedule>(&())
 }

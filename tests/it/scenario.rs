@@ -6,6 +6,7 @@ mod deletion;
 mod doubt;
 mod late;
 mod process;
+mod schedules;
 mod states;
 mod status;
 mod success;

@@ -11,13 +11,50 @@
 //! # replace status: …       # merge status: …  the same on the subresource
 //! ```
 //!
-//! A document holds `spec` or `status`; the rest of the object is filled in.
+//! A document holds `spec` or `status`; the rest of the object is filled in. Files whose name begins with `schedule-` are
+//! about schedules, the others about backups.
 
 use crate::cluster::{self, Cluster};
 use serde_json::{Value, json};
 use sqlserver_backup_operator::api;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// What a file is about.
+#[derive(Clone, Copy)]
+enum Kind {
+    Backup,
+    Schedule,
+}
+
+impl Kind {
+    fn of(stem: &str) -> Self {
+        if stem.starts_with("schedule-") { Self::Schedule } else { Self::Backup }
+    }
+
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Backup => ("SqlServerBackup", "ssb"),
+            Self::Schedule => ("SqlServerBackupSchedule", "ssbs"),
+        }
+    }
+
+    /// A spec that is right: of the kind, with this one for its backups.
+    fn around(self, wish: Value) -> Value {
+        match self {
+            Self::Backup => wish,
+            Self::Schedule => json!({ "schedule": "30 2 * * *", "template": { "spec": wish } }),
+        }
+    }
+
+    /// Where the databases stand.
+    const fn databases(self) -> &'static str {
+        match self {
+            Self::Backup => "/spec",
+            Self::Schedule => "/spec/template/spec",
+        }
+    }
+}
 
 /// A document of a fixture.
 struct Step {
@@ -54,26 +91,29 @@ fn steps(file: &Path) -> Vec<Step> {
     steps
 }
 
-fn perform(cluster: &Cluster, namespace: &str, name: &str, step: &Step) -> Result<String, String> {
+fn perform(cluster: &Cluster, namespace: &str, (kind, name): (Kind, &str), step: &Step) -> Result<String, String> {
     let mut object = step.body.clone();
     object["apiVersion"] = json!("tencentdb.dev/v1alpha1");
-    object["kind"] = json!("SqlServerBackup");
+    let (full, short) = kind.names();
+    object["kind"] = json!(full);
     object["metadata"] = json!({ "name": name, "namespace": namespace });
     let patch = step.body.to_string();
-    let merge = ["patch", "ssb", name, "--namespace", namespace, "--type=merge", "--patch", &patch];
+    let merge = ["patch", short, name, "--namespace", namespace, "--type=merge", "--patch", &patch];
     match step.verb.as_str() {
         "merge" => cluster.kubectl(&merge),
         "merge status" => cluster.kubectl(&[&merge[..], &["--subresource=status"]].concat()),
         "replace" => cluster.kubectl_reading(&["replace", "--filename", "-"], &object.to_string()),
         "replace status" => {
             let replace = ["replace", "--subresource=status", "--filename", "-"];
-            object["spec"] = json!({ "instanceId": "mssql-a1", "region": "ap-guangzhou", "strategy": "Instance" });
+            let wish = json!({ "instanceId": "mssql-a1", "region": "ap-guangzhou", "strategy": "Instance" });
+            object["spec"] = kind.around(wish);
             cluster.kubectl_reading(&replace, &object.to_string())
         }
         create => {
             if let Some(number) = create.strip_prefix("create with ") {
                 let number: usize = number.strip_suffix(" databases").unwrap().parse().unwrap();
-                object["spec"]["databases"] = (0..number).map(|at| format!("database {at} of many")).collect();
+                let wish = object.pointer_mut(kind.databases()).unwrap();
+                wish["databases"] = (0..number).map(|at| format!("database {at} of many")).collect();
             } else {
                 assert_eq!(create, "create", "no such verb");
             }
@@ -90,7 +130,7 @@ fn try_file(cluster: &Cluster, namespace: &str, file: &Path) -> String {
         if step.verb.starts_with("create") {
             name = format!("{stem}-{}", step.line);
         }
-        let said = perform(cluster, namespace, &name, &step);
+        let said = perform(cluster, namespace, (Kind::of(stem), &name), &step);
         let place = format!("{}:{} ({})", file.display(), step.line, step.verb);
         match (&step.refusal, said) {
             (None, Ok(_)) => {}
@@ -122,14 +162,17 @@ fn messages(schema: &Value, found: &mut BTreeSet<String>) {
 fn each_rule_accepts_and_refuses_what_it_should() {
     let cluster = cluster::get();
     let namespace = cluster.namespace();
-    let refusals: String = files().iter().map(|file| try_file(cluster, &namespace, file)).collect();
-    let mut rules = BTreeSet::new();
     for definition in api::all() {
+        let kind = definition.spec.names.kind;
+        let is_about = |file: &&PathBuf| Kind::of(file.file_stem().unwrap().to_str().unwrap()).names().0 == kind;
+        let refusals: String =
+            files().iter().filter(is_about).map(|file| try_file(cluster, &namespace, file)).collect();
+        let mut rules = BTreeSet::new();
         for version in definition.spec.versions {
             messages(&serde_json::to_value(version.schema).unwrap()["openAPIV3Schema"], &mut rules);
         }
+        assert!(rules.len() > 10, "the rules were not found in the definition of {kind}");
+        let untried: Vec<&String> = rules.iter().filter(|message| !refusals.contains(message.as_str())).collect();
+        assert!(untried.is_empty(), "no fixture of {kind} is refused by these rules: {untried:#?}");
     }
-    assert!(rules.len() > 10, "the rules were not found in the definition");
-    let untried: Vec<&String> = rules.iter().filter(|message| !refusals.contains(message.as_str())).collect();
-    assert!(untried.is_empty(), "no fixture is refused by these rules: {untried:#?}");
 }

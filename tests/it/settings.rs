@@ -50,7 +50,7 @@ fn assert_refused(case: &str, output: &Output, fragments: &[&str]) {
 }
 
 /// Flag, environment name, a wrong value, and what the sentence must say beside both names.
-const WRONG: [(&str, &str, &str, &str); 28] = [
+const WRONG: [(&str, &str, &str, &str); 29] = [
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://sqlserver.tencentcloudapi.com/v1", "path"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "http://sqlserver.tencentcloudapi.com", "https"),
     ("--tencent-endpoint", "TENCENT_ENDPOINT", "https://user:secret-of-the-tests@host", "user"),
@@ -69,6 +69,7 @@ const WRONG: [(&str, &str, &str, &str); 28] = [
     ("--poll-min-seconds", "POLL_MIN_SECONDS", "0", "from 1 to"),
     ("--poll-max-seconds", "POLL_MAX_SECONDS", "0", "from 1 to"),
     ("--poll-min-seconds", "POLL_MIN_SECONDS", "90", "--poll-max-seconds (POLL_MAX_SECONDS)"),
+    ("--protected-interval-seconds", "PROTECTED_INTERVAL_SECONDS", "9", "from 10 to"),
     ("--drain-seconds", "DRAIN_SECONDS", "20s", "whole number"),
     ("--leader-elect", "LEADER_ELECT", "yes", "true or false"),
     ("--lease-namespace", "POD_NAMESPACE", "Tools", "name of a namespace"),
@@ -148,6 +149,7 @@ fn what_is_right_passes_the_check() {
         ("POD_NAMESPACE", "tools"),
         ("POLL_MAX_SECONDS", "1"),
         ("POLL_MIN_SECONDS", "1"),
+        ("PROTECTED_INTERVAL_SECONDS", "10"),
         ("RUST_LOG", "trace"),
         ("SHARED_IDENTITY_NAMESPACES", "*"),
         ("SIGNATURE_VALIDITY_SECONDS", "1"),

@@ -5,6 +5,9 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use super::*;
 
+mod brute;
+mod other;
+
 fn uid(n: u32) -> Uid {
     Uid::new(&format!("{n:032x}")).unwrap()
 }
@@ -29,7 +32,7 @@ fn a_mistake_names_the_field_and_the_cure() {
         ("61 * * * *", "cannot be read"),
         ("0 24 * * *", "cannot be read"),
         ("0 2 L * *", "\"L\""),
-        ("0 2 15W * *", "\"W\""),
+        ("0 2 15W * *", "\"15W\""),
         ("0 2 * * 5#1", "'#'"),
         ("0 2 ? * *", "'?'"),
         ("0 2 * FEBRUARY *", "\"FEBRUARY\""),
@@ -38,6 +41,23 @@ fn a_mistake_names_the_field_and_the_cure() {
         ("*/0 * * * *", "cannot be read"),
         ("5-1 * * * *", "cannot be read"),
         ("0 2 * * 1-", "cannot be read"),
+        ("0,,30 2 * * *", "cannot be read"),
+        ("0, 2 * * *", "cannot be read"),
+        ("-5 2 * * *", "cannot be read"),
+        ("*/ 2 * * *", "cannot be read"),
+        ("*/2/3 2 * * *", "cannot be read"),
+        ("1-5-7 2 * * *", "cannot be read"),
+        ("0/15 * * * *", "cannot be read"),
+        ("** 2 * * *", "\"**\""),
+        ("*5 2 * * *", "\"*5\""),
+        ("0 2 0 * *", "cannot be read"),
+        ("0 2 * 13 *", "cannot be read"),
+        ("0 2 * * 8", "cannot be read"),
+        ("0 2 * MON *", "\"MON\""),
+        ("0 2 * * JAN", "\"JAN\""),
+        ("MON 2 * * *", "\"MON\""),
+        ("\u{ff10} 2 * * *", "place"),
+        ("0 2 * * *\u{a0}", "no field may hold"),
     ] {
         let error = Calendar::new(line, "Etc/UTC", 0, &uid(1)).expect_err(line);
         assert_eq!(error.field, "spec.schedule", "{line}");
@@ -59,6 +79,7 @@ fn named_lines_and_names_of_days_mean_what_they_say() {
         ("30 2 * * mon-wed", ["2026-01-05T02:30:00Z", "2026-01-06T02:30:00Z"]),
         ("30 2 1 JAN,jul *", ["2026-01-01T02:30:00Z", "2026-07-01T02:30:00Z"]),
         ("0 0 13 * 5", ["2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z"]),
+        ("0 0 */1 * 1", ["2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z"]),
         ("0 0 * * 7", ["2026-01-04T00:00:00Z", "2026-01-11T00:00:00Z"]),
         ("0 2 29 2 *", ["2028-02-29T02:00:00Z", "2032-02-29T02:00:00Z"]),
     ] {
@@ -146,6 +167,27 @@ fn the_two_nights_by_hand() {
     let autumn = berlin.next(at("2026-10-24T12:00:00Z")).unwrap();
     assert_eq!(autumn, at("2026-10-25T00:30:00Z"), "02:30 occurs twice: the first");
     assert_eq!(berlin.next(autumn), Some(at("2026-10-26T01:30:00Z")));
+    assert_eq!(berlin.last_due(at("2026-10-25T01:15:00Z")), Some(autumn), "in the repeated hour it is over");
     let hourly = calendar("0 * * * *", "Europe/Berlin");
     assert_eq!(hourly.next(at("2026-10-25T00:00:00Z")), Some(at("2026-10-25T01:00:00Z")), "every hour that passes");
+}
+
+/// What a pass may cost: a schedule that was away for a year, and the rarest of lines, in the slowest build there is.
+#[test]
+fn a_year_of_minutes_and_the_rarest_line_cost_little() {
+    let began = std::time::Instant::now();
+    let rare = calendar("0 0 29 2 *", "Europe/Berlin");
+    assert_eq!(rare.last_due(at("2103-12-31T00:00:00Z")), Some(at("2096-02-28T23:00:00Z")), "2100 is no leap year");
+    assert_eq!(rare.next(at("2096-02-29T00:00:00Z")), Some(at("2104-02-28T23:00:00Z")));
+    let rare_minutes = calendar("* * 29 2 *", "Europe/Berlin");
+    assert_eq!(rare_minutes.last_due(at("2103-12-31T00:00:00Z")), Some(at("2096-02-29T22:59:00Z")));
+    assert_eq!(rare_minutes.next(at("2096-02-29T23:00:00Z")), Some(at("2104-02-28T23:00:00Z")));
+    assert!(Calendar::new("0 2 31 2,4,6,9,11 *", "Europe/Berlin", 0, &uid(1)).is_err());
+    let minutes = calendar("* * * * *", "Europe/Berlin");
+    let mut slot = at("2026-01-01T00:00:00Z");
+    for _ in 0..100_000 {
+        slot = minutes.next(slot).unwrap();
+    }
+    assert_eq!(slot, at("2026-03-11T10:40:00Z"));
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }

@@ -5,6 +5,8 @@ use jiff::tz::TimeZone;
 
 /// Longest name of a Kubernetes object.
 const LONGEST: usize = 253;
+/// Longest value of a label.
+const LONGEST_LABEL: usize = 63;
 
 /// The backup of a slot: `nightly-20261124-1800`, in UTC, and `-r2` for its second further try. Slots lie on whole minutes,
 /// so no two of them share a name.
@@ -19,14 +21,23 @@ pub fn for_token(schedule: &str, token: &str) -> String {
     fitted(schedule, &format!("-now-{:016x}", hash(token)))
 }
 
-/// Cut, two schedules of a long common beginning could meet, so a cut name carries a hash of the whole.
+/// The label by which a schedule's backups are found: its name, if it fits.
+pub fn label(schedule: &str) -> String {
+    cut(schedule, "", LONGEST_LABEL)
+}
+
 fn fitted(schedule: &str, tail: &str) -> String {
+    cut(schedule, tail, LONGEST)
+}
+
+/// Cut, two schedules of a long common beginning could meet, so a cut name carries a hash of the whole.
+fn cut(schedule: &str, tail: &str, longest: usize) -> String {
     let whole = format!("{schedule}{tail}");
-    if whole.len() <= LONGEST {
+    if whole.len() <= longest {
         return whole;
     }
     let tail = format!("-{:016x}{tail}", hash(schedule));
-    let head: String = schedule.chars().take(LONGEST.saturating_sub(tail.len())).collect();
+    let head: String = schedule.chars().take(longest.saturating_sub(tail.len())).collect();
     format!("{}{tail}", head.trim_end_matches(['-', '.']))
 }
 

@@ -1,7 +1,4 @@
-//! The rules one by one, and an exploration of everything that two operators and a crash can do to a slot.
-
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+//! The rules one by one. What two operators and a crash can do to a slot is explored in `tests/slots.rs`.
 
 use super::*;
 use crate::core::order::Uid;
@@ -173,6 +170,27 @@ fn a_failed_backup_is_tried_again_until_the_next_slot() {
 }
 
 #[test]
+fn a_further_try_is_over_once_anything_is_settled_after_its_slot() {
+    let plan = Plan { retries: 2, ..plan() };
+    let failed = vec![child(10, State::Bad(at(12), true))];
+    let ran = Record { last_run: Some(at(10)), ..settled(10) };
+    assert!(matches!(step(&plan, 14, &ran, &failed).step, Step::Create { .. }));
+    for (what, settled) in [("resumed or edited", at(13)), ("a later slot was missed", at(20))] {
+        let record = Record { settled: Some(settled), ..ran.clone() };
+        assert_eq!(step(&plan, 24, &record, &failed).step, Step::Rest, "{what}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_counts_only_for_a_slot_that_has_no_backup() {
+    let plan = Plan { retries: 2, ..plan() };
+    let ran = Record { last_run: Some(at(10)), ..settled(10) };
+    let now = seen(14, ran, vec![child(10, State::Bad(at(12), true))]);
+    let taken = created(decide(Ok(&plan), &now), &now, Creation::Taken);
+    assert_eq!((taken.record.missed, taken.record.tried_again, taken.missed), (0, 1, None));
+}
+
+#[test]
 fn only_old_finished_ones_are_removed_and_never_the_newest_good_one() {
     let keep = |good, failed| Plan { keep: Keep { good, failed }, suspend: true, ..plan() };
     let record = Record { is_suspended: true, ..settled(90) };
@@ -202,168 +220,8 @@ fn an_invalid_spec_runs_nothing_and_settles_the_past_when_it_is_mended() {
     let mended = step(&plan(), 35, &broken.record, &[]);
     assert_eq!((mended.step, mended.record.settled), (Step::Rest, Some(at(35))));
     let first = decide(Err(&invalid), &seen(25, Record::default(), vec![]));
-    assert_eq!(first.record.line, None, "still a first look");
-}
-
-/// What the exploration plays with: two operators on one schedule, two slots, ten minutes apart.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct World {
-    minute: i64,
-    end: i64,
-    record: Record,
-    version: u32,
-    /// Objects by name: alive or deleted, and how often the name was created.
-    children: BTreeMap<String, (Child, bool, u32)>,
-    operators: Vec<Operator>,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Operator {
-    Idle,
-    /// Decided on this version; the effect comes next.
-    Decided(u32, Record, Step, i64),
-    /// The effect happened; the record comes next.
-    Done(u32, Record),
-}
-
-impl World {
-    fn steps(&self, plan: &Plan) -> Vec<(String, Self)> {
-        let mut steps = vec![];
-        let mut add = |label: String, change: &dyn Fn(&mut Self)| {
-            let mut next = self.clone();
-            change(&mut next);
-            steps.push((label, next));
-        };
-        if self.minute < self.end {
-            add(format!("minute {}", self.minute + 5), &|world| world.minute += 5);
-        }
-        for (name, (child, is_alive, _)) in &self.children {
-            if *is_alive && child.state == State::AtWork {
-                let end = |state| move |world: &mut Self| world.children.get_mut(name).unwrap().0.state = state;
-                add(format!("{name} completes"), &end(State::Good(child.created)));
-                add(format!("{name} fails"), &end(State::Bad(child.created, true)));
-            }
-            // Somebody deletes a backup whose creation is settled.
-            if *is_alive && self.has_recorded(&child.cause) {
-                add(format!("{name} is deleted"), &|world| world.children.get_mut(name).unwrap().1 = false);
-            }
-        }
-        for (number, operator) in self.operators.iter().enumerate() {
-            match operator {
-                Operator::Idle => {
-                    let alive = self.children.values().filter(|(_, is_alive, _)| *is_alive);
-                    let children = alive.map(|(child, ..)| child.clone()).collect();
-                    let decision = decide(Ok(plan), &seen(self.minute, self.record.clone(), children));
-                    let next =
-                        Operator::Decided(self.version, decision.record.clone(), decision.step.clone(), self.minute);
-                    if decision.step != Step::Rest || decision.record != self.record {
-                        add(format!("{number} decides {:?}", decision.step), &|world| {
-                            world.operators[number] = next.clone();
-                        });
-                    }
-                }
-                Operator::Decided(version, record, step, minute) => {
-                    add(format!("{number} dies"), &|world| world.operators[number] = Operator::Idle);
-                    add(format!("{number} acts"), &|world| {
-                        // A creation that was planned too long ago is not sent, and one that was overtaken is not planned.
-                        let is_fresh = world.minute == *minute && world.version == *version;
-                        match step {
-                            Step::Create { .. } if !is_fresh => {
-                                world.operators[number] = Operator::Idle;
-                                return;
-                            }
-                            Step::Create { name, cause } => world.create(name, cause),
-                            Step::Rest | Step::Remove { .. } => {}
-                        }
-                        world.operators[number] = Operator::Done(*version, record.clone());
-                    });
-                }
-                Operator::Done(version, record) => {
-                    add(format!("{number} dies"), &|world| world.operators[number] = Operator::Idle);
-                    add(format!("{number} records"), &|world| {
-                        if world.version == *version {
-                            world.record = record.clone();
-                            world.version += 1;
-                        }
-                        world.operators[number] = Operator::Idle;
-                    });
-                }
-            }
-        }
-        steps
-    }
-
-    fn has_recorded(&self, cause: &Cause) -> bool {
-        let Cause::Slot(slot, number) = cause else { return false };
-        self.record.last_run > Some(*slot)
-            || (self.record.last_run == Some(*slot) && self.record.tried_again >= *number)
-    }
-
-    fn create(&mut self, name: &str, cause: &Cause) {
-        let Cause::Slot(slot, _) = cause else { return };
-        let new = Child { created: *slot, ..child(0, State::AtWork) };
-        let new = Child { name: name.to_owned(), cause: cause.clone(), ..new };
-        let times = self.children.get(name).map_or(0, |(.., times)| *times);
-        match self.children.get(name) {
-            Some((_, true, _)) => {}
-            _ => drop(self.children.insert(name.to_owned(), (new, true, times + 1))),
-        }
-    }
-}
-
-/// Every reachable world, checked by `check`; how many, and how many of them ran each slot, missed one, tried one again.
-fn explore(operators: usize, check: impl Fn(&World, i64, i64)) -> [usize; 4] {
-    let plan = Plan { retries: 1, ..plan() };
-    let first = World {
-        minute: 5,
-        end: 20,
-        record: settled(0),
-        version: 1,
-        children: BTreeMap::new(),
-        operators: vec![Operator::Idle; operators],
-    };
-    let hash = |world: &World| BuildHasherDefault::<DefaultHasher>::new().hash_one(world);
-    let (mut known, mut queue) = (HashSet::from([hash(&first)]), VecDeque::from([first]));
-    let mut figures = [0; 4];
-    while let Some(world) = queue.pop_front() {
-        let slots = (world.record.settled.unwrap().as_second() - at(0).as_second()) / 600;
-        let has_run = |slot: &i64| world.children.contains_key(&for_slot("nightly", at(slot * 10), 0));
-        let ran = i64::try_from((1..=slots).filter(has_run).count()).unwrap();
-        assert!(!world.children.keys().any(|name| name.ends_with("-r2")), "one further try, and no more");
-        check(&world, slots, ran);
-        figures[0] += 1;
-        figures[1] += usize::from(slots > 0 && ran == slots);
-        figures[2] += usize::from(world.record.missed > 0);
-        figures[3] += usize::from(world.children.keys().any(|name| name.ends_with("-r1")));
-        for (_, next) in world.steps(&plan) {
-            if known.insert(hash(&next)) {
-                queue.push_back(next);
-            }
-        }
-    }
-    figures
-}
-
-fn is_made_once(world: &World) {
-    let twice = world.children.values().find(|(.., times)| *times > 1);
-    assert!(twice.is_none(), "{twice:?} was made twice");
-}
-
-#[test]
-fn one_operator_that_may_die_anywhere_runs_or_counts_each_slot_once() {
-    let figures = explore(1, |world, slots, ran| {
-        is_made_once(world);
-        assert_eq!(ran + world.record.missed, slots);
-    });
-    assert!(figures.iter().all(|figure| *figure > 50), "the exploration gets somewhere: {figures:?}");
-}
-
-#[test]
-fn two_operators_make_no_slot_twice_and_lose_none() {
-    let figures = explore(2, |world, slots, ran| {
-        is_made_once(world);
-        // One may count as missed what the other one has just made; never the other way round.
-        assert!(ran + world.record.missed >= slots);
-    });
-    assert!(figures.iter().all(|figure| *figure > 1_000), "the exploration gets somewhere: {figures:?}");
+    let plan = Plan { run_now: Some("a".into()), ..plan() };
+    let mended = step(&plan, 35, &first.record, &[]);
+    assert_eq!((mended.step, mended.record.settled), (Step::Rest, Some(at(35))), "nothing is owed of that time");
+    assert_eq!(mended.record.run_now.as_deref(), Some("a"), "noted, not run");
 }

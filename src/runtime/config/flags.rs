@@ -49,6 +49,8 @@ pub(super) const EXTRA_CA_FILE: Setting = Setting::new("extra-ca-file", "EXTRA_C
 pub(super) const API_SHARE: Setting = Setting::new("api-share", "API_SHARE");
 pub(super) const POLL_MIN_SECONDS: Setting = Setting::new("poll-min-seconds", "POLL_MIN_SECONDS");
 pub(super) const POLL_MAX_SECONDS: Setting = Setting::new("poll-max-seconds", "POLL_MAX_SECONDS");
+pub(super) const PROTECTED_INTERVAL_SECONDS: Setting =
+    Setting::new("protected-interval-seconds", "PROTECTED_INTERVAL_SECONDS");
 pub(super) const DRAIN_SECONDS: Setting = Setting::new("drain-seconds", "DRAIN_SECONDS");
 pub(super) const LEADER_ELECT: Setting = Setting::new("leader-elect", "LEADER_ELECT");
 pub(super) const LEASE_NAMESPACE: Setting = Setting::new("lease-namespace", "POD_NAMESPACE");
@@ -115,6 +117,10 @@ pub struct Flags {
     /// Longest rest between two looks at a running backup
     #[arg(long, env, value_name = "SECONDS", default_value = "60")]
     pub(super) poll_max_seconds: String,
+
+    /// How often the cloud is asked whether a schedule is protected, 10 to 86400
+    #[arg(long, env, value_name = "SECONDS", default_value = "300")]
+    pub(super) protected_interval_seconds: String,
 
     /// How long open work may take after SIGTERM
     #[arg(long, env, value_name = "SECONDS", default_value = "20")]

@@ -55,6 +55,7 @@ fn nothing_typed_gives_the_documented_defaults() {
     assert!(settings.proxy.https.is_none() && settings.proxy.no_proxy.is_none());
     assert!((settings.api_share - 0.5).abs() < f64::EPSILON);
     assert_eq!(settings.polling, Polling { min: secs(15), max: secs(60) });
+    assert_eq!(settings.protected_interval, secs(300));
     assert_eq!(settings.fence.signature_validity, secs(300));
     assert_eq!(settings.fence.clock_skew, secs(300));
     assert_eq!(settings.fence.listing_lag, secs(60));
@@ -86,6 +87,7 @@ fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
         flags::API_SHARE,
         flags::POLL_MIN_SECONDS,
         flags::POLL_MAX_SECONDS,
+        flags::PROTECTED_INTERVAL_SECONDS,
         flags::DRAIN_SECONDS,
         flags::LEADER_ELECT,
         flags::LEASE_NAMESPACE,

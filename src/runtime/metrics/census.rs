@@ -41,28 +41,38 @@ pub struct Namespace {
 }
 
 /// Counts what is stored; `None` as long as that is not known.
-type Count = dyn Fn() -> Option<Census> + Send + Sync;
+type Count<T> = dyn Fn() -> Option<T> + Send + Sync;
 
 /// Asks who counts, once a scrape.
-#[derive(Default)]
-pub(super) struct Counter(OnceLock<Box<Count>>);
+pub(super) struct Counter<T>(OnceLock<Box<Count<T>>>);
 
-impl Counter {
+impl<T> Counter<T> {
     /// The first one stays.
-    pub(super) fn set(&self, count: impl Fn() -> Option<Census> + Send + Sync + 'static) {
+    pub(super) fn set(&self, count: impl Fn() -> Option<T> + Send + Sync + 'static) {
         drop(self.0.set(Box::new(count)));
+    }
+
+    /// What is stored now, if anybody knows.
+    pub(super) fn count(&self) -> Option<T> {
+        self.0.get().and_then(|count| count())
     }
 }
 
-impl fmt::Debug for Counter {
+impl<T> Default for Counter<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> fmt::Debug for Counter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counter").finish_non_exhaustive()
     }
 }
 
-impl Collector for Counter {
+impl Collector for Counter<Census> {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let census = self.0.get().and_then(|count| count()).unwrap_or_default();
+        let census = self.count().unwrap_or_default();
         by_reason(&mut encoder, "backups", "Objects, by the reason of Ready", &census, |it| &it.backups)?;
         let help = "Orders that ended without a copy, as long as no newer order for the same has a copy";
         by_reason(&mut encoder, "unresolved_failures", help, &census, |it| &it.unresolved)?;
@@ -80,7 +90,8 @@ impl Collector for Counter {
     }
 }
 
-type Labels<'a> = Vec<(&'static str, &'a str)>;
+/// Labels of one series.
+pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 fn of(namespace: &str) -> Labels<'_> {
     vec![("namespace", namespace)]
@@ -112,7 +123,8 @@ fn instant(
     family(encoder, name, help, Some(&Unit::Seconds), series)
 }
 
-fn family<'a>(
+/// A family of gauges.
+pub(super) fn family<'a>(
     encoder: &mut DescriptorEncoder,
     name: &str,
     help: &str,

@@ -149,6 +149,9 @@ pub struct BackupRow {
     /// 0 the instance, 1 databases; a default while running.
     #[serde(deserialize_with = "wire::integer_or_none")]
     pub strategy: Option<i64>,
+    /// The databases that it holds, those of the first file only for an unpackaged backup.
+    #[serde(rename = "DBs", deserialize_with = "wire::texts")]
+    pub databases: Vec<String>,
     /// 0 scheduled, 1 manual, 2 archive; a default while running.
     #[serde(deserialize_with = "wire::integer_or_none")]
     pub backup_way: Option<i64>,

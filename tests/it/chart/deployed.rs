@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use kube::Client;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 use tencentdb_simulator::{Cloud, Key, PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY, Settings};
 
@@ -115,7 +115,7 @@ pub(crate) fn furnish(cluster: &Cluster, namespace: &str) {
 /// An order that needs every right: it names no Secret that is there, then a key that may do nothing, then none again,
 /// which counts an event up, and then the right one. Ends when the backup is complete.
 pub(crate) async fn main_job(client: Client, namespace: &str) {
-    let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &rights::kind());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &rights::kind());
     let spec = json!({
         "instanceId": "mssql-sim00001", "region": "ap-guangzhou", "strategy": "Instance",
         "credentialsRef": { "name": "missing" },
@@ -129,18 +129,44 @@ pub(crate) async fn main_job(client: Client, namespace: &str) {
         ("Completed", ""),
     ];
     for (reason, secret) in then {
-        reaches(&api, reason).await;
+        reaches(&api, "first", reason).await;
         if !secret.is_empty() {
             let patch = Patch::Merge(json!({ "spec": { "credentialsRef": { "name": secret } } }));
             api.patch("first", &PatchParams::default(), &patch).await.unwrap();
         }
     }
+    run_a_schedule(&api, &client, namespace).await;
 }
 
-async fn reaches(api: &Api<DynamicObject>, reason: &str) {
+/// A schedule whose time never comes in a test is seen, and makes a backup because it is told to.
+async fn run_a_schedule(orders: &Api<DynamicObject>, client: &Client, namespace: &str) {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &rights::schedules());
+    let wish = json!({
+        "instanceId": "mssql-sim00001", "region": "ap-guangzhou", "strategy": "Instance",
+        "credentialsRef": { "name": "tencentdb" },
+    });
+    let spec = json!({ "schedule": "0 0 29 2 *", "template": { "spec": wish } });
+    let schedule = DynamicObject::new("yearly", &rights::schedules()).data(json!({ "spec": spec }));
+    api.create(&PostParams::default(), &schedule).await.unwrap();
+    reaches(&api, "yearly", "Scheduled").await;
+    let token = Patch::Merge(json!({ "metadata": { "annotations": { "tencentdb.dev/run-now": "now" } } }));
+    api.patch("yearly", &PatchParams::default(), &token).await.unwrap();
+    let begin = Instant::now();
+    let made = loop {
+        let all = orders.list(&ListParams::default()).await.unwrap();
+        if let Some(made) = all.into_iter().find(|order| order.name_any().starts_with("yearly-now-")) {
+            break made.name_any();
+        }
+        assert!(begin.elapsed() < PATIENCE, "the schedule made no backup");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    reaches(orders, &made, "Completed").await;
+}
+
+async fn reaches(api: &Api<DynamicObject>, name: &str, reason: &str) {
     let begin = Instant::now();
     loop {
-        let object = api.get("first").await.unwrap();
+        let object = api.get(name).await.unwrap();
         let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let ready = conditions.into_iter().find(|one| one["type"] == "Ready").unwrap_or_default();
         if ready["reason"] == reason {
@@ -181,7 +207,7 @@ async fn the_program_works_as_it_is_deployed() {
     }
     main_job(cluster.client().await, &team).await;
     let flows: usize = cloud.ledger().iter().map(|entry| entry.flow_ids.len()).sum();
-    assert_eq!(flows, 1, "{}", pod.tail());
+    assert_eq!(flows, 2, "the order's and the schedule's: {}", pod.tail());
     super::rights::all_were_needed(cluster, &namespace, &pod.account).await;
 }
 
@@ -208,5 +234,5 @@ async fn the_operators_own_key_comes_from_the_secret_that_is_named() {
     let spec = json!({ "instanceId": "mssql-sim00001", "region": "ap-guangzhou", "strategy": "Instance" });
     let order = DynamicObject::new("first", &rights::kind()).data(json!({ "spec": spec }));
     api.create(&PostParams::default(), &order).await.unwrap();
-    reaches(&api, "Completed").await;
+    reaches(&api, "first", "Completed").await;
 }

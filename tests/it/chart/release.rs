@@ -15,6 +15,7 @@ const ORDER: &str = r#"{
     "spec": { "instanceId": "mssql-a1", "region": "ap-guangzhou", "strategy": "Instance" }
 }"#;
 const DEFINITION: &str = "sqlserverbackups.tencentdb.dev";
+const SCHEDULES: &str = "sqlserverbackupschedules.tencentdb.dev";
 
 /// A copy of the chart, as a later version whose definition has one category more.
 fn later(cluster: &Cluster) -> String {
@@ -28,13 +29,15 @@ fn later(cluster: &Cluster) -> String {
         assert!(text.contains(from), "{file}: no {from:?}");
         std::fs::write(path, text.replacen(from, to, 1)).unwrap();
     };
-    change(&format!("files/crds/{DEFINITION}.yaml"), "    categories:\n", "    categories:\n    - later\n");
+    for definition in [DEFINITION, SCHEDULES] {
+        change(&format!("files/crds/{definition}.yaml"), "    categories:\n", "    categories:\n    - later\n");
+    }
     change("Chart.yaml", "\nversion: ", "\nversion: 1");
     copy.to_str().unwrap().to_owned()
 }
 
-fn categories(cluster: &Cluster) -> Value {
-    read(cluster, "default", "crd", DEFINITION)["spec"]["names"]["categories"].clone()
+fn categories(cluster: &Cluster) -> [Value; 2] {
+    [DEFINITION, SCHEDULES].map(|name| read(cluster, "default", "crd", name)["spec"]["names"]["categories"].clone())
 }
 
 /// Everything that a release with all its parts consists of beside the definitions.
@@ -68,7 +71,9 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() {
     for kind in ["poddisruptionbudget", "podmonitor", "prometheusrule", "configmap"] {
         assert!(added.iter().any(|part| part.starts_with(kind)), "{kind}: {added:?}");
     }
-    assert!(categories(cluster).as_array().unwrap().contains(&"later".into()), "the definition was not upgraded");
+    for categories in categories(cluster) {
+        assert!(categories.as_array().unwrap().contains(&"later".into()), "a definition was not upgraded");
+    }
 
     let refused = helm(cluster, &["upgrade", NAME, CHART, "--namespace", NAME, "--set", "replica=3"]).unwrap_err();
     assert!(refused.contains("'replica' not allowed"), "{refused}");
@@ -78,7 +83,7 @@ fn a_release_is_installed_upgraded_rolled_back_and_uninstalled() {
     assert_eq!((replicas(), parts(cluster), categories(cluster)), (1.into(), installed.clone(), first.clone()));
 
     let said = helm(cluster, &["uninstall", NAME, "--namespace", NAME]).unwrap();
-    assert!(said.contains(DEFINITION), "it does not say what stays: {said}");
+    assert!(said.contains(DEFINITION) && said.contains(SCHEDULES), "it does not say what stays: {said}");
     assert_eq!(parts(cluster), Vec::<String>::new());
     assert_eq!(read(cluster, &namespace, "ssb", "kept")["metadata"]["uid"], order, "an order did not survive");
 

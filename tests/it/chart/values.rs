@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::tools::{NAME, one, render, rendered};
 
 /// What is set, and what the refusal must say.
-const WRONG: [(&str, &[&str]); 49] = [
+const WRONG: [(&str, &[&str]); 51] = [
     ("replica=2", &["additional properties 'replica' not allowed"]),
     ("image.repo=x", &["/image", "'repo' not allowed"]),
     ("image.repository=", &["/image/repository"]),
@@ -31,6 +31,7 @@ const WRONG: [(&str, &[&str]); 49] = [
     ("tencent.endpoint=https://sqlserver.tencentcloudapi.com/v1", &["/tencent/endpoint"]),
     ("polling.minSeconds=0", &["/polling/minSeconds", "minimum"]),
     ("polling.minSeconds=90", &["polling.minSeconds is above polling.maxSeconds", "lower the first"]),
+    ("schedules.protectedIntervalSeconds=9", &["/schedules/protectedIntervalSeconds", "minimum"]),
     ("drainSeconds=20s", &["/drainSeconds", "want integer"]),
     ("logging.format=yaml", &["/logging/format", "'json', 'text'"]),
     ("logging.filter=", &["/logging/filter"]),
@@ -53,6 +54,7 @@ const WRONG: [(&str, &[&str]); 49] = [
     ("identity=null", &["missing property 'identity'"]),
     ("proxy=null", &["missing property 'proxy'"]),
     ("extraCa=null", &["missing property 'extraCa'"]),
+    ("schedules.protectedIntervalSeconds=null", &["/schedules", "missing property 'protectedIntervalSeconds'"]),
     ("logging=null", &["missing property 'logging'"]),
     ("tencent=null", &["missing property 'tencent'"]),
     ("tencent.apiShare=null", &["/tencent", "missing property 'apiShare'"]),
@@ -201,6 +203,7 @@ fn the_pod_gets_its_settings() {
     has(&identity, "API_SHARE", json!("0.25"));
 
     let placed = set("placed");
+    has(&placed, "PROTECTED_INTERVAL_SECONDS", json!("10"));
     has(&placed, "DRAIN_SECONDS", json!("0"));
     has(&placed, "LOG_FORMAT", json!("text"));
     has(&placed, "TZ", json!("Asia/Shanghai"));

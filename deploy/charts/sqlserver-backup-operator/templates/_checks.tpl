@@ -42,6 +42,7 @@ TENCENT_STS_ENDPOINT: use tencent.stsEndpoint
 API_SHARE: use tencent.apiShare
 POLL_MIN_SECONDS: use polling.minSeconds
 POLL_MAX_SECONDS: use polling.maxSeconds
+PROTECTED_INTERVAL_SECONDS: use schedules.protectedIntervalSeconds
 DRAIN_SECONDS: use drainSeconds
 LOG_FORMAT: use logging.format
 RUST_LOG: use logging.filter

@@ -31,6 +31,7 @@
   (dict "name" "API_SHARE" "value" (toString $values.tencent.apiShare))
   (dict "name" "POLL_MIN_SECONDS" "value" (toString $values.polling.minSeconds))
   (dict "name" "POLL_MAX_SECONDS" "value" (toString $values.polling.maxSeconds))
+  (dict "name" "PROTECTED_INTERVAL_SECONDS" "value" (toString $values.schedules.protectedIntervalSeconds))
   (dict "name" "DRAIN_SECONDS" "value" (toString $values.drainSeconds))
   (dict "name" "LOG_FORMAT" "value" $values.logging.format)
   (dict "name" "RUST_LOG" "value" $values.logging.filter)

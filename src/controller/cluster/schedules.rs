@@ -1,0 +1,173 @@
+//! What a schedule needs of the API server: itself read live, its backups listed live, one created, one removed, its status.
+//!
+//! # What it guarantees
+//! - A creation says whose the object of that name is: an answer that was lost does not matter, for the next pass asks for
+//!   the same name and is told that it is there.
+//! - A removal names the object in the version in which it was seen to be finished.
+
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Resource, ResourceExt};
+use serde_json::{Map, Value, json};
+
+use super::{Cluster, Trouble, within};
+use crate::api::schedule::conversion::{SCHEDULE, is_owned};
+use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, StoredSchedule};
+use crate::core::schedule::{Creation, label};
+
+impl Cluster {
+    /// The schedule as the server has it now.
+    pub async fn schedule(&self, namespace: &str, name: &str) -> Result<StoredSchedule, Trouble> {
+        let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), namespace);
+        within(schedules.get(name)).await
+    }
+
+    /// The backups that `schedule` owns, as the server has them now: those of its label, and those of `known` that have lost
+    /// it.
+    pub async fn backups_of(
+        &self,
+        schedule: &StoredSchedule,
+        known: impl Iterator<Item = String>,
+    ) -> Result<Vec<StoredBackup>, Trouble> {
+        let label = format!("{SCHEDULE}={}", label(&schedule.name_any()));
+        let params = ListParams::default().labels(&label);
+        let namespace = schedule.namespace().unwrap_or_default();
+        let mut all = within(self.backups(&namespace).list(&params)).await?.items;
+        for name in known {
+            if !all.iter().any(|backup| backup.name_any() == name) {
+                match self.read(&namespace, &name).await {
+                    Ok(backup) => all.push(backup),
+                    Err(Trouble::Gone) => {}
+                    Err(trouble) => return Err(trouble),
+                }
+            }
+        }
+        let uid = schedule.uid().unwrap_or_default();
+        all.retain(|backup| is_owned(backup, &uid));
+        Ok(all)
+    }
+
+    /// Creates a backup of `schedule`. Refused with the words of the API server.
+    pub async fn create(
+        &self,
+        schedule: &StoredSchedule,
+        backup: &SqlServerBackup,
+    ) -> Result<(Creation, bool), Trouble> {
+        let (namespace, name) = (schedule.namespace().unwrap_or_default(), backup.name_any());
+        let backups: Api<SqlServerBackup> = Api::namespaced(self.client.clone(), &namespace);
+        match within(backups.create(&PostParams::default(), backup)).await {
+            Ok(_) => Ok((Creation::Made, true)),
+            Err(Trouble::Conflict) => {
+                let there = match self.read(&namespace, &name).await {
+                    // A quota that many count against at once is a conflict as well.
+                    Err(Trouble::Gone) => return Err(Trouble::Conflict),
+                    there => there?,
+                };
+                let is_ours = is_owned(&there, &schedule.uid().unwrap_or_default());
+                Ok((if is_ours { Creation::Made } else { Creation::Taken }, false))
+            }
+            // A create of an object that is not there says so of its namespace.
+            Err(Trouble::Gone) => Err(Trouble::Refused(format!("the namespace {namespace} is not there"))),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Removes the object of a finished backup, unless it has changed since it was read.
+    pub async fn remove(&self, backup: &StoredBackup) -> Result<(), Trouble> {
+        let preconditions = Preconditions { uid: backup.uid(), resource_version: backup.resource_version() };
+        let params = DeleteParams::background().preconditions(preconditions);
+        let namespace = backup.namespace().unwrap_or_default();
+        match within(self.backups(&namespace).delete(&backup.name_any(), &params)).await {
+            Ok(_) | Err(Trouble::Gone) => Ok(()),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Writes the status of `object` under the version in which it was read, and returns what the server then holds.
+    pub async fn write_schedule(
+        &self,
+        object: &StoredSchedule,
+        status: &SqlServerBackupScheduleStatus,
+    ) -> Result<StoredSchedule, Trouble> {
+        let mut fields = complete(status);
+        for name in ["missedRuns", "cursor"] {
+            // What is protected and cannot be read stays as it is: the API server refuses to remove it.
+            if object.status.unreadable.iter().any(|path| path.starts_with(name)) {
+                fields.as_object_mut().map(|fields| fields.remove(name));
+            }
+        }
+        let patch = json!({
+            "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
+            "status": fields,
+        });
+        let namespace = object.namespace().unwrap_or_default();
+        let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), &namespace);
+        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+        within(schedules.patch_status(&object.name_any(), &params, &patch)).await
+    }
+}
+
+/// The fields of `status`, and null for each that is absent, so that a merge removes it.
+fn complete(status: &SqlServerBackupScheduleStatus) -> Value {
+    const FIELDS: [&str; 9] = [
+        "observedGeneration",
+        "lastScheduleTime",
+        "lastSuccessfulTime",
+        "nextScheduleTime",
+        "lastResult",
+        "lastMissedRun",
+        "lastRunNow",
+        "latestCopy",
+        "cursor",
+    ];
+    const PARTS: [(&str, &[&str]); 2] =
+        [("cursor", &["time", "schedule"]), ("latestCopy", &["startTime", "lookTime", "lookedFor"])];
+    let mut fields = match serde_json::to_value(status) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    for name in FIELDS {
+        fields.entry(name).or_insert(Value::Null);
+    }
+    for (name, parts) in PARTS {
+        if let Some(Value::Object(part)) = fields.get_mut(name) {
+            for name in parts {
+                part.entry(*name).or_insert(Value::Null);
+            }
+        }
+    }
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_the_status_is_written_or_removed() {
+        let status = SqlServerBackupScheduleStatus {
+            active: Some(vec![]),
+            missed_runs: Some(0),
+            cursor: Some(crate::api::schedule::Cursor {
+                suspended: Some(false),
+                retries: Some(0),
+                ..crate::api::schedule::Cursor::default()
+            }),
+            latest_copy: Some(crate::api::schedule::LatestCopy::default()),
+            conditions: Some(vec![]),
+            ..SqlServerBackupScheduleStatus::default()
+        };
+        let known = complete(&status);
+        let schema = serde_json::to_value(crate::api::all()).unwrap();
+        let properties = schema[1].pointer("/spec/versions/0/schema/openAPIV3Schema/properties/status/properties");
+        let properties = properties.unwrap().as_object().unwrap();
+        assert!(properties.len() > 10);
+        for (name, field) in properties {
+            assert!(known.get(name).is_some(), "{name} would survive a merge");
+            if ["cursor", "latestCopy"].contains(&name.as_str()) {
+                for part in field["properties"].as_object().unwrap().keys() {
+                    assert!(known[name].get(part).is_some(), "{name}.{part} would survive a merge");
+                }
+            }
+        }
+    }
+}

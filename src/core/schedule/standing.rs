@@ -1,0 +1,161 @@
+//! What is said of a schedule: the words of its condition `Ready`, and the news.
+//!
+//! The words are an interface, as those of a backup are. `docs/schedules.md` explains each, and a test keeps the two lists
+//! equal.
+
+use jiff::Timestamp;
+
+use super::{Cause, Decision, Step, Why};
+use crate::core::fold::News;
+use crate::core::order::Invalid;
+use crate::core::pace::utc;
+use crate::core::reason::Verdict::{self, False, True, Unknown};
+
+/// Condition type: a good copy younger than promised exists, from whatever source.
+pub const PROTECTED: &str = "Protected";
+
+/// Where a schedule is: the reason of `Ready` and of `Stalled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Nobody looked yet: the schema's default.
+    Pending,
+    /// It is followed.
+    Scheduled,
+    /// It is suspended, as it was asked for.
+    Suspended,
+    /// The line is none that can be followed.
+    InvalidSchedule,
+    /// The time zone is not known.
+    InvalidTimeZone,
+    /// Something else of the spec is wrong.
+    InvalidSpec,
+    /// The API server refuses to create the backup that is due: a quota, a policy, or a right that is missing.
+    CreationRefused,
+}
+
+impl Place {
+    /// Every place, in the order of the table in the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Scheduled,
+        Self::Suspended,
+        Self::InvalidSchedule,
+        Self::InvalidTimeZone,
+        Self::InvalidSpec,
+        Self::CreationRefused,
+    ];
+
+    /// As it stands in a condition.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Scheduled => "Scheduled",
+            Self::Suspended => "Suspended",
+            Self::InvalidSchedule => "InvalidSchedule",
+            Self::InvalidTimeZone => "InvalidTimeZone",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::CreationRefused => "CreationRefused",
+        }
+    }
+
+    /// `Ready` and `Stalled`. A creation that is refused is tried again, so only a wrong spec stalls.
+    pub const fn verdicts(self) -> (Verdict, Verdict) {
+        match self {
+            Self::Pending => (Unknown, False),
+            Self::Scheduled | Self::Suspended => (True, False),
+            Self::InvalidSchedule | Self::InvalidTimeZone | Self::InvalidSpec => (False, True),
+            Self::CreationRefused => (False, False),
+        }
+    }
+
+    /// Where a mistake leaves the schedule.
+    pub fn of(mistake: &Invalid) -> Self {
+        match mistake.field.as_str() {
+            "spec.schedule" => Self::InvalidSchedule,
+            "spec.timeZone" => Self::InvalidTimeZone,
+            _ => Self::InvalidSpec,
+        }
+    }
+}
+
+/// Where the schedule is, and the sentence for people. `refusal` is what the API server said to the creation of a backup.
+pub fn place(plan: Result<bool, &Invalid>, next: Option<Timestamp>, refusal: Option<&str>) -> (Place, String) {
+    match (plan, refusal) {
+        (Err(mistake), _) => (Place::of(mistake), format!("{mistake}. No backup is made until then.")),
+        (Ok(_), Some(why)) => (
+            Place::CreationRefused,
+            format!("The backup that is due cannot be created, and is tried again: {}", cut(why)),
+        ),
+        (Ok(true), None) => {
+            (Place::Suspended, "No backup is made until spec.suspend is false; run-now still works.".to_owned())
+        }
+        (Ok(false), None) => match next {
+            Some(_) => {
+                (Place::Scheduled, "The schedule is followed; status.nextScheduleTime says what comes next.".to_owned())
+            }
+            None => (Place::Scheduled, "The schedule is followed.".to_owned()),
+        },
+    }
+}
+
+/// A policy may word its refusal at any length; a condition has a bound.
+fn cut(text: &str) -> String {
+    text.chars().take(1_024).collect()
+}
+
+/// What a pass tells the events of the schedule. `before` is where it was, `missed` the last slot without a backup.
+pub fn news(before: Option<&str>, after: (Place, &str), decision: &Decision, missed: Option<Timestamp>) -> Vec<News> {
+    let mut news = vec![];
+    let mut tell = |is_warning, reason, message: String| news.push(News { is_warning, reason, message });
+    if let Step::Create { name, cause } = &decision.step {
+        match cause {
+            Cause::Slot(slot, 0) => tell(false, "BackupCreated", format!("Created {name} for {}.", utc(*slot))),
+            Cause::Slot(slot, again) => {
+                tell(false, "BackupRetried", format!("Created {name} for {}, further try {again}.", utc(*slot)));
+            }
+            Cause::Token(token) => tell(false, "BackupRequested", format!("Created {name} for run-now {token:?}.")),
+        }
+    }
+    if let Some((count, why)) = decision.missed {
+        let last = missed.map(|slot| utc(slot).to_string()).unwrap_or_default();
+        let slots = match count {
+            1 => format!("The backup for {last} was"),
+            count => format!("{count} backups, the last one for {last}, were"),
+        };
+        tell(true, "RunMissed", format!("{slots} not made: {}.", why.sentence()));
+    }
+    let (place, message) = after;
+    let is_turn = before != Some(place.as_str());
+    match place {
+        _ if !is_turn => {}
+        Place::Suspended => tell(false, "Suspended", message.to_owned()),
+        Place::Scheduled if before == Some(Place::Suspended.as_str()) => {
+            tell(false, "Resumed", "The schedule is followed again, from its next time on.".to_owned());
+        }
+        Place::Scheduled | Place::Pending => {}
+        Place::InvalidSchedule | Place::InvalidTimeZone | Place::InvalidSpec | Place::CreationRefused => {
+            tell(true, place.as_str(), message.to_owned());
+        }
+    }
+    news
+}
+
+impl Why {
+    /// As it stands in a status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "Late",
+            Self::Overlap => "Overlap",
+            Self::NameTaken => "NameTaken",
+        }
+    }
+
+    /// As an event tells it.
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Late => "the operator could not make it before the next one or the deadline was due",
+            Self::Overlap => "an earlier backup of this schedule was still at work",
+            Self::NameTaken => "an object that is not this schedule's has the name of the backup; rename or delete it",
+        }
+    }
+}
