@@ -12,6 +12,7 @@ use tencentdb_simulator::End;
 use super::oracle::{Child, Every};
 use super::stage::Stage;
 use crate::recorder::reason;
+use sqlserver_backup_operator::runtime::clock;
 
 /// Seconds that a backup takes, and its end.
 const USUAL: (f64, End) = (1.2, End::Success);
@@ -59,7 +60,7 @@ impl Tale {
         Duration::from_mins(match self {
             Self::Pruned | Self::PrunedPair => 16,
             Self::Crowd(_) => 12,
-            _ => 5,
+            Self::Life | Self::Pair | Self::Retry | Self::Away | Self::Dead | Self::Frozen | Self::Persons => 5,
         })
     }
 
@@ -67,7 +68,13 @@ impl Tale {
     pub(super) fn missed(self) -> std::ops::RangeInclusive<usize> {
         match self {
             Self::Away | Self::Dead | Self::Frozen => 1..=2,
-            _ => 0..=0,
+            Self::Life
+            | Self::Pair
+            | Self::Retry
+            | Self::Persons
+            | Self::Crowd(_)
+            | Self::Pruned
+            | Self::PrunedPair => 0..=0,
         }
     }
 
@@ -85,7 +92,7 @@ impl Tale {
 
 /// The full minute that comes next, at least so many seconds ahead.
 fn minute_in(seconds: i64) -> Timestamp {
-    let soon = Timestamp::now() + SignedDuration::from_secs(seconds);
+    let soon = clock::now() + SignedDuration::from_secs(seconds);
     let minute = soon.round((Unit::Minute, 1)).unwrap();
     if minute < soon { minute + SignedDuration::from_mins(1) } else { minute }
 }
@@ -121,14 +128,21 @@ async fn absence(stage: &mut Stage) {
     stage.until("the first look", |stage| is_seen(stage, late) && is_seen(stage, strict)).await;
     // The first slot of both; whoever is late for it by now has waited for something else.
     let first = stage.kept[strict].every.next(stage.kept[strict].since);
-    assert!(Timestamp::now() < first, "too late: the slot has begun");
+    assert!(clock::now() < first, "too late: the slot has begun");
     match stage.plan.tale {
         Tale::Dead => {
             stage.is_resting = true;
             stage.signal(Signal::KILL);
         }
         Tale::Frozen => stage.signal(Signal::STOP),
-        _ => stage.director.part(true),
+        Tale::Life
+        | Tale::Pair
+        | Tale::Retry
+        | Tale::Away
+        | Tale::Persons
+        | Tale::Crowd(_)
+        | Tale::Pruned
+        | Tale::PrunedPair => stage.director.part(true),
     }
     stage.pass(first + SignedDuration::from_secs(125)).await;
     assert!(stage.children(late).is_empty() && stage.children(strict).is_empty(), "somebody was there after all");
@@ -182,7 +196,7 @@ async fn persons(stage: &mut Stage) {
     };
     stage.until("its record", is_told).await;
     stage.remove(anew).await;
-    let begin = Timestamp::now();
+    let begin = clock::now();
     let again = stage.create("anew", every, USUAL, json!({})).await;
     // The next slot of the first two, and the time at which the failed one would have been tried again.
     stage.until("the next slot", |stage| stage.children(at_work).len() > 1 && stage.children(finished).len() > 1).await;
@@ -206,7 +220,7 @@ async fn crowd(stage: &mut Stage, size: usize) {
     }
     let is_seen = |object: &Value| object["status"]["nextScheduleTime"].is_string();
     stage.until("the first looks", |stage| stage.histories.count(is_seen) == size).await;
-    assert!(Timestamp::now() < slot, "too late: the slot has begun");
+    assert!(clock::now() < slot, "too late: the slot has begun");
     stage.pass(slot).await;
     let begin = std::time::Instant::now();
     stage.until("a backup for each", |stage| stage.world.histories.count(|_| true) >= size).await;
