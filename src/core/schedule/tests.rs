@@ -175,9 +175,9 @@ fn a_further_try_is_over_once_anything_is_settled_after_its_slot() {
     let failed = vec![child(10, State::Bad(at(12), true))];
     let ran = Record { last_run: Some(at(10)), ..settled(10) };
     assert!(matches!(step(&plan, 14, &ran, &failed).step, Step::Create { .. }));
-    for (what, settled) in [("resumed or edited", at(13)), ("a later slot was missed", at(20))] {
+    for (what, settled, minute) in [("resumed or edited", at(13), 14), ("a later slot was missed", at(20), 24)] {
         let record = Record { settled: Some(settled), ..ran.clone() };
-        assert_eq!(step(&plan, 24, &record, &failed).step, Step::Rest, "{what}");
+        assert_eq!(step(&plan, minute, &record, &failed).step, Step::Rest, "{what}");
     }
 }
 
