@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
+use sqlserver_backup_operator::runtime::clock;
 use tencentdb_simulator::Backup;
 
 /// One version of an object.
@@ -48,7 +49,7 @@ impl Histories {
 
     fn add(&self, object: &DynamicObject, deleted: bool) {
         let uid = object.metadata.uid.clone().unwrap();
-        let version = Version { object: serde_json::to_value(object).unwrap(), deleted, seen: Timestamp::now() };
+        let version = Version { object: serde_json::to_value(object).unwrap(), deleted, seen: clock::now() };
         self.0.lock().unwrap().entry(uid).or_default().push(version);
     }
 

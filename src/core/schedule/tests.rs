@@ -232,25 +232,26 @@ enum Operator {
 }
 
 impl World {
+    /// Time goes on, or somebody sets the clock.
+    fn times(&self) -> Vec<(String, Self)> {
+        let (mut steps, on, set) = (vec![], self.minute + 5, self.jumps.saturating_sub(1));
+        if self.minute < self.end {
+            steps.push((format!("minute {on}"), Self { minute: on, passed: self.passed + 5, ..self.clone() }));
+        }
+        for by in [-10, 10].into_iter().filter(|by| self.jumps > 0 && self.minute + by <= self.end) {
+            let next = Self { minute: self.minute + by, jumps: set, ..self.clone() };
+            steps.push((format!("the clock is set by {by}"), next));
+        }
+        steps
+    }
+
     fn steps(&self, plan: &Plan) -> Vec<(String, Self)> {
-        let mut steps = vec![];
+        let mut steps = self.times();
         let mut add = |label: String, change: &dyn Fn(&mut Self)| {
             let mut next = self.clone();
             change(&mut next);
             steps.push((label, next));
         };
-        if self.minute < self.end {
-            add(format!("minute {}", self.minute + 5), &|world| {
-                world.minute += 5;
-                world.passed += 5;
-            });
-        }
-        for by in [-10, 10].into_iter().filter(|by| self.jumps > 0 && self.minute + by <= self.end) {
-            add(format!("the clock is set by {by}"), &|world| {
-                world.minute += by;
-                world.jumps -= 1;
-            });
-        }
         for (name, (child, is_alive, _)) in &self.children {
             if *is_alive && child.state == State::AtWork {
                 let end = |state| move |world: &mut Self| world.children.get_mut(name).unwrap().0.state = state;

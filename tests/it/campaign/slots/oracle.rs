@@ -98,7 +98,7 @@ impl Child {
             created: text("/metadata/creationTimestamp")?.parse().unwrap(),
             last: last.object.clone(),
             ended: history.iter().find(|version| is_over(version)).map(|version| version.seen),
-            removed: last.deleted.then(|| last.seen),
+            removed: last.deleted.then_some(last.seen),
         })
     }
 

@@ -13,6 +13,7 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParam
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sqlserver_backup_operator::api::SqlServerBackupSchedule;
+use sqlserver_backup_operator::runtime::clock;
 use tencentdb_simulator::{End, Instance};
 
 use super::Plan;
@@ -144,7 +145,7 @@ impl Stage {
 
     /// Lets time pass.
     pub(super) async fn pass(&mut self, until: Timestamp) {
-        self.until("the time", |_| Timestamp::now() >= until).await;
+        self.until("the time", |_| clock::now() >= until).await;
     }
 
     /// A schedule with an instance of its own, whose backups take so many seconds and end like that.
@@ -203,7 +204,7 @@ impl Stage {
 
     /// Suspends a schedule, which is the end of what it owes; then its status says so.
     pub(super) async fn suspend(&mut self, at: usize) {
-        self.kept[at].suspended = Some(Timestamp::now());
+        self.kept[at].suspended = Some(clock::now());
         self.change(at, json!({ "spec": { "suspend": true } })).await;
         self.until("the suspension", |stage| {
             let object = stage.schedule(at);

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use kube::api::DeleteParams;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sqlserver_backup_operator::runtime::clock;
 use tencentdb_simulator::End;
 
 use super::oracle::{Child, Every};
@@ -85,7 +86,7 @@ impl Tale {
 
 /// The full minute that comes next, at least so many seconds ahead.
 fn minute_in(seconds: i64) -> Timestamp {
-    let soon = Timestamp::now() + SignedDuration::from_secs(seconds);
+    let soon = clock::now() + SignedDuration::from_secs(seconds);
     let minute = soon.round((Unit::Minute, 1)).unwrap();
     if minute < soon { minute + SignedDuration::from_mins(1) } else { minute }
 }
@@ -121,7 +122,7 @@ async fn absence(stage: &mut Stage) {
     stage.until("the first look", |stage| is_seen(stage, late) && is_seen(stage, strict)).await;
     // The first slot of both; whoever is late for it by now has waited for something else.
     let first = stage.kept[strict].every.next(stage.kept[strict].since);
-    assert!(Timestamp::now() < first, "too late: the slot has begun");
+    assert!(clock::now() < first, "too late: the slot has begun");
     match stage.plan.tale {
         Tale::Dead => {
             stage.is_resting = true;
@@ -182,7 +183,7 @@ async fn persons(stage: &mut Stage) {
     };
     stage.until("its record", is_told).await;
     stage.remove(anew).await;
-    let begin = Timestamp::now();
+    let begin = clock::now();
     let again = stage.create("anew", every, USUAL, json!({})).await;
     // The next slot of the first two, and the time at which the failed one would have been tried again.
     stage.until("the next slot", |stage| stage.children(at_work).len() > 1 && stage.children(finished).len() > 1).await;
@@ -206,7 +207,7 @@ async fn crowd(stage: &mut Stage, size: usize) {
     }
     let is_seen = |object: &Value| object["status"]["nextScheduleTime"].is_string();
     stage.until("the first looks", |stage| stage.histories.count(is_seen) == size).await;
-    assert!(Timestamp::now() < slot, "too late: the slot has begun");
+    assert!(clock::now() < slot, "too late: the slot has begun");
     stage.pass(slot).await;
     let begin = std::time::Instant::now();
     stage.until("a backup for each", |stage| stage.world.histories.count(|_| true) >= size).await;
