@@ -13,7 +13,6 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParam
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sqlserver_backup_operator::api::SqlServerBackupSchedule;
-use sqlserver_backup_operator::runtime::clock;
 use tencentdb_simulator::{End, Instance};
 
 use super::Plan;

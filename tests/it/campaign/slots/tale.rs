@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use kube::api::DeleteParams;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use sqlserver_backup_operator::runtime::clock;
 use tencentdb_simulator::End;
 
 use super::oracle::{Child, Every};
