@@ -1,7 +1,7 @@
 //! The pace of one action under one access key in one region: evenly spaced send instants.
 //!
 //! A lane is one number, the first instant that is still free. It never saves up: instants that nobody took are gone, so
-//! there is no burst after a pause, and a new lane begins one interval after its first use.
+//! there is no burst after a pause. Calls that leave side by side take the room that they need behind them.
 
 use std::time::Duration;
 
@@ -28,11 +28,12 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// `rate` is in calls a second and above zero.
-    pub(super) fn new(rate: f64, now: Timestamp) -> Self {
+    /// `rate` is in calls a second and above zero. Nothing was called `since` then: the first instant is one interval
+    /// later, as if a call had left just before it.
+    pub(super) fn new(rate: f64, since: Timestamp) -> Self {
         // Rounded up by one nanosecond: a limit that is met exactly must not be exceeded by rounding.
         let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(RECOVERY) + Duration::from_nanos(1);
-        Self { interval, next: later(now, interval), slowed: None }
+        Self { interval, next: later(since, interval), slowed: None }
     }
 
     /// Between two instants now.
@@ -46,9 +47,9 @@ impl Lane {
         self.next.max(now)
     }
 
-    /// Gives an instant away: the next one is an interval later.
+    /// Gives an instant away: the next one is an interval later, for each call that leaves in it.
     pub(super) fn take(&mut self, instant: Timestamp, now: Timestamp) {
-        self.next = self.next.max(later(instant, self.interval(now)));
+        self.next = later(self.next.max(instant), self.interval(now));
     }
 
     /// Halves the pace.
@@ -90,6 +91,9 @@ mod tests {
         assert_eq!(lane.free(at(60_000)), at(60_000));
         lane.take(at(60_000), at(60_000));
         assert!(lane.free(at(60_000)) > at(60_099), "nothing was saved up");
+        lane.take(at(70_000), at(70_000));
+        lane.take(at(70_000), at(70_000));
+        assert!(lane.free(at(70_000)) > at(70_199), "two side by side take the room of two");
     }
 
     #[test]
