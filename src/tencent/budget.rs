@@ -143,7 +143,15 @@ impl Budget {
         self.desks.entry(key).or_default().ask(now, claim, self.share, since)
     }
 
-    /// The cloud said `RequestLimitExceeded`: this lane goes at half its pace, and recovers within a minute.
+    /// A call whose instant has come is about to leave: when it may. At once, unless the process stood still, and what came
+    /// due meanwhile leaves with it.
+    pub fn depart(&mut self, identity: &KeyIdentity, region: &Region, action: Action, now: Timestamp) -> Timestamp {
+        let now = self.settle(now);
+        let desk = self.desks.get_mut(&(identity.clone(), region.clone()));
+        desk.map_or(now, |desk| desk.depart(now, action))
+    }
+
+    /// The cloud said `RequestLimitExceeded`: this lane goes at half its pace for some seconds, and recovers.
     pub fn throttled(&mut self, identity: &KeyIdentity, region: &Region, action: Action, now: Timestamp) {
         let now = self.settle(now);
         if let Some(desk) = self.desks.get_mut(&(identity.clone(), region.clone())) {

@@ -58,7 +58,9 @@ impl Desk {
     pub(super) fn ask(&mut self, now: Timestamp, claim: &Claim<'_>, share: f64, since: Timestamp) -> Grant {
         self.forget_the_late(now);
         for (action, _) in claim.needs {
-            self.lanes.entry(*action).or_insert_with(|| Lane::new(pace(*action, share), since));
+            self.lanes
+                .entry(*action)
+                .or_insert_with(|| Lane::new(pace(*action, share), fastest(*action), action.side_by_side(), since));
         }
         let uid: Arc<str> = Arc::from(claim.uid);
         self.admit(now, claim, &uid);
@@ -82,6 +84,10 @@ impl Desk {
         if let Some(lane) = self.lanes.get_mut(&action) {
             lane.throttle(now);
         }
+    }
+
+    pub(super) fn depart(&mut self, now: Timestamp, action: Action) -> Timestamp {
+        self.lanes.get_mut(&action).map_or(now, |lane| lane.depart(now))
     }
 
     /// Forgets what costs memory and decides nothing any more. Whether nothing is left.
@@ -204,8 +210,13 @@ impl Desk {
     }
 }
 
-/// Calls a second: the share of the documented rate, less what leaves side by side at the end of a second that is full.
+/// Calls a second: the share of the documented rate, less a reserve where that is all of it. A call that is some
+/// milliseconds late must not be one too many in the second that follows.
 fn pace(action: Action, share: f64) -> f64 {
-    let documented = f64::from(action.documented_rate());
-    (documented * share).min(documented + 1.0 - f64::from(action.side_by_side()))
+    (f64::from(action.documented_rate()) * share).min(fastest(action) * 0.995)
+}
+
+/// Calls a second that leave after a stall, less what leaves side by side at the end of a second that is full.
+fn fastest(action: Action) -> f64 {
+    (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.99
 }
