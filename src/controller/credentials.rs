@@ -106,6 +106,9 @@ pub enum Found {
 /// What a Secret held, with its version; or what is wrong with it.
 type Read = Result<(Credential, String), String>;
 
+/// Who may read a Secret now.
+type Door = Arc<sync::Mutex<()>>;
+
 /// The access keys of this process.
 pub struct Credentials {
     cluster: Cluster,
@@ -113,7 +116,7 @@ pub struct Credentials {
     sharing: Namespaces,
     cache: Mutex<HashMap<(String, String), (Timestamp, Read)>>,
     /// Who reads a Secret holds its door; who waits there finds what was read.
-    doors: Mutex<HashMap<(String, String), Arc<sync::Mutex<()>>>>,
+    doors: Mutex<HashMap<(String, String), Door>>,
     breakers: Mutex<Breakers>,
     gate: sync::Mutex<()>,
 }
@@ -248,7 +251,7 @@ impl Credentials {
         }
     }
 
-    fn door(&self, namespace: &str, name: &str) -> Arc<sync::Mutex<()>> {
+    fn door(&self, namespace: &str, name: &str) -> Door {
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         // One that nobody holds or waits at is made anew.
         doors.retain(|_, door| Arc::strong_count(door) > 1);

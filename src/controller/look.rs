@@ -101,12 +101,8 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
             view.seen.sight = Sight::Nothing { until: Some(later(now, 1)) };
             return Ok(view);
         }
-        if let Some(left) = settles(&view, ctx) {
+        if let Some(left) = settles(&view, ctx).or_else(|| its_turn(&view, &order)) {
             return Ok(rest(view, left));
-        }
-        if let Some(until) = its_turn(&view, &order) {
-            view.seen.sight = Sight::Nothing { until: Some(until) };
-            return Ok(view);
         }
     }
     let asked_as = access.identity();
@@ -185,8 +181,9 @@ fn view(object: Arc<StoredBackup>, ctx: &Context, now: Timestamp) -> Result<View
 }
 
 /// When it is the turn of an order that could be sent now but for others at its instance. Its end does not wait for that.
-fn its_turn(view: &View, order: &Order) -> Option<Timestamp> {
-    view.next_at.filter(|_| view.seen.now < order.deadline).map(|at| at.min(order.deadline))
+fn its_turn(view: &View, order: &Order) -> Option<Duration> {
+    let at = view.next_at.filter(|_| view.seen.now < order.deadline)?.min(order.deadline);
+    Duration::try_from(at.duration_since(view.seen.now)).ok()
 }
 
 /// The order, if the cloud is to be looked at now; else the sight says until when not.

@@ -141,9 +141,9 @@ mod tests {
     #[test]
     fn what_a_stall_kept_does_not_leave_at_once() {
         let mut lane = Lane::new(10.0, 20.0, 1, at(0));
-        let mut late = [0, 0, 0, 130, 400].map(|ready| lane.depart(at(2_000 + ready)));
-        late.sort_unstable();
-        let after = late.map(|leaves| span(at(2_000), leaves).as_millis());
+        let mut leaving = [0, 0, 0, 130, 400].map(|ready| lane.depart(at(2_000 + ready)));
+        leaving.sort_unstable();
+        let after = leaving.map(|leaves| span(at(2_000), leaves).as_millis());
         assert_eq!(after, [0, 50, 100, 150, 400], "and who is late keeps nobody");
         let mut pairs = Lane::new(10.0, 20.0, 2, at(0));
         let after = [0, 0, 0, 0].map(|_: u8| span(at(2_000), pairs.depart(at(2_000))).as_millis());
