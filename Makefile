@@ -7,7 +7,7 @@ CARGO ?= cargo
 CHECKS := format lint docs deny test image
 
 .DEFAULT_GOAL := help
-.PHONY: help build campaign chart-tools check $(CHECKS) control-plane crds demo gitops-tool python-sdk sbom
+.PHONY: help bench build campaign chart-tools check $(CHECKS) control-plane crds demo gitops-tool python-sdk sbom
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ sbom: ## Write the bill of materials of the program
 
 campaign: control-plane ## Play faults at every place of every story, about 20 min; CAMPAIGN=all (hours), pairs, real, or a plan's name
 	CAMPAIGN="$(or $(CAMPAIGN),broad)" $(CARGO) test --locked --test it campaign:: -- --nocapture
+
+# What it runs is the shipped profile; the harness around it has one of its own, see Cargo.toml.
+bench: control-plane ## Measure the operator beside its peers, about 40 min; ROWS=drain,one chooses, ROWS=list lists, RUNS=3
+	$(CARGO) build --release --locked --package sqlserver-backup-operator
+	$(CARGO) build --profile harness --locked --package bench
+	"$${CARGO_TARGET_DIR:-target}/harness/bench" $(if $(filter list,$(ROWS)),--list,--runs $(or $(RUNS),3) $(if $(TLS),--tls) "$(or $(ROWS),default)")
 
 control-plane: ## Build etcd and the Kubernetes programs that tests and demo run, if they are missing
 	@tools/control-plane.sh >/dev/null

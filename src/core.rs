@@ -6,7 +6,9 @@
 //!
 //! In reading order: [`order`] (the wish), [`name`] (how a backup is recognised), [`reason`] (where an order can be),
 //! [`record`] (what is durable), [`seen`] (what a pass saw), [`backup`] (the state table, `aim` and `decide`), [`absence`]
-//! (when a doubt may end), [`fold`] (what is written down afterwards), [`pace`] (when the next pass is due).
+//! (when a doubt may end), [`fold`] (what is written down afterwards), [`pace`] (when the next pass is due). Then the
+//! schedules: [`calendar`] (when a slot is), [`schedule`] (what is due, and what becomes of it), [`protected`] (whether the
+//! newest copy is as fresh as promised).
 
 pub mod absence;
 pub mod backup;

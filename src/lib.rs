@@ -1,4 +1,5 @@
-//! Backups of TencentDB for SQL Server, taken by a Kubernetes operator: exactly one for each `SqlServerBackup`.
+//! Backups of TencentDB for SQL Server, taken by a Kubernetes operator: exactly one for each `SqlServerBackup`, on
+//! schedule if a `SqlServerBackupSchedule` says so.
 //!
 //! One pass over one object:
 //!
@@ -21,10 +22,13 @@
 //!            rest until the next look is due
 //! ```
 //!
+//! A pass over a `SqlServerBackupSchedule` has the same four stages: `controller::schedule` around `core::schedule`. All that
+//! it makes is orders.
+//!
 //! The layers, in reading order. Each may use the ones above it as its first lines say, and no other:
 //!
 //! - [`core`] decides and does nothing: the state table, the proof of absence, the fold of a status.
-//! - [`api`] is the kind that users write: types, schema, rules, and the translation into the core's words.
+//! - [`api`] is the kinds that users write: types, schema, rules, and the translation into the core's words.
 //! - [`tencent`] speaks to the cloud: signature, calls, faults, budget.
 //! - [`runtime`] is the process around it: settings, signals, probes, metrics, logs.
 //! - [`controller`] is the shell: it looks, acts and reports.

@@ -72,9 +72,10 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let client = cluster::connect(config).context("the API server cannot be spoken to")?;
 
     let scopes = scopes(&settings.watch_namespaces);
-    let (backups, orders): (Vec<_>, Vec<_>) = scopes.iter().map(|scope| Watch::new("backups", scope, &client)).unzip();
+    let (backups, orders): (Vec<_>, Vec<_>) =
+        scopes.iter().map(|scope| Watch::new("backups", scope.as_deref(), &client)).unzip();
     let (promises, schedules): (Vec<_>, Vec<_>) =
-        scopes.iter().map(|scope| Watch::new("schedules", scope, &client)).unzip();
+        scopes.iter().map(|scope| Watch::new("schedules", scope.as_deref(), &client)).unzip();
     let watched = (Orders::new(orders), Schedules::new(schedules));
     let (ctx, keeper) = context(settings, client, watched, metrics, shutdown)?;
     let ctx = Arc::new(ctx);

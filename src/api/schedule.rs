@@ -254,7 +254,7 @@ fn say_nothing_of_changes(field: &mut Value) {
     if let Some(Value::String(text)) = field.get_mut("description") {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let fixed = words.find(" Cannot be changed");
-        *text = fixed.and_then(|at| words.get(..at)).unwrap_or(&words).to_owned();
+        fixed.and_then(|at| words.get(..at)).unwrap_or(&words).clone_into(text);
     }
 }
 

@@ -121,12 +121,14 @@ impl Cluster {
     }
 
     /// Tells a piece of news among the object's events. If we die here the event is lost; the status already says it.
-    pub async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, news: &News) {
+    ///
+    /// Events of one object, reason and `action` within some minutes are told as one, with the words of the first.
+    pub async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, action: &str, news: &News) {
         let event = Event {
             type_: if news.is_warning { EventType::Warning } else { EventType::Normal },
             reason: news.reason.to_owned(),
             note: Some(bounded(&news.message)),
-            action: "Backup".to_owned(),
+            action: action.to_owned(),
             secondary: None,
         };
         let reference = ObjectReference {

@@ -173,7 +173,7 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
     ctx.memory.change(uid, |entry| entry.duplicates = entry.duplicates.max(next.duplicates));
     // A namespace that ends refuses events, and its objects need none.
     if let Some(news) = next.news.as_ref().filter(|_| !view.seen.subject.deleting) {
-        ctx.cluster.tell(view.object.as_ref(), news).await;
+        ctx.cluster.tell(view.object.as_ref(), "Backup", news).await;
     }
 }
 

@@ -27,9 +27,10 @@ use super::context::Context;
 use super::error::Error;
 use super::look::behind;
 use crate::api::schedule::conversion;
-use crate::api::{self, StoredBackup, StoredSchedule};
+use crate::api::{self, SqlServerBackup, StoredBackup, StoredSchedule};
 use crate::core::order::{Invalid, Subject};
-use crate::core::schedule::{Creation, Decision, Plan, Record, Seen, Step, created, decide};
+use crate::core::pace::{elapsed, later};
+use crate::core::schedule::{Creation, Decision, Plan, Record, Seen, Step, created, decide, excess};
 use crate::runtime::clock;
 
 pub use freshness::Freshness;
@@ -39,6 +40,8 @@ pub use freshness::Freshness;
 const FRESH: Duration = Duration::from_mins(1);
 /// How long no backup is created after the API server refused one.
 const REFUSED: Duration = Duration::from_secs(59);
+/// The same after no clear answer, or after room was made for it.
+const UNCLEAR: Duration = Duration::from_secs(4);
 /// How long the watch may take to bring our own writes, before the object is read live.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -67,7 +70,8 @@ async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Action, Erro
     if object.spec.0.is_err() || !object.status.unreadable.is_empty() {
         ctx.metrics.undecodable_met();
     }
-    if !ctx.orders.are_listed() || behind(object.as_ref(), ctx)?.is_some_and(|behind| behind < CATCH_UP) {
+    let namespace = object.namespace().unwrap_or_default();
+    if !ctx.orders.are_listed_in(&namespace) || behind(object.as_ref(), ctx)?.is_some_and(|behind| behind < CATCH_UP) {
         return Ok(Action::requeue(CATCH_UP));
     }
     // Reads only, so it may stop anywhere: whoever leads next makes this pass from the beginning.
@@ -82,7 +86,7 @@ async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Action, Erro
     }
     tracing::debug!(seen = ?view.seen, ?decision, "decided");
     let (decision, refusal) = act(&view, decision, ctx).await?;
-    report::report(&view, decision, refusal, ctx).await
+    report::report(&view, decision, refusal.as_deref(), ctx).await
 }
 
 /// What is to be done: by the cache if that is nothing, else by what the server has.
@@ -100,7 +104,8 @@ async fn look(cached: Arc<StoredSchedule>, ctx: &Context) -> Result<(View, Decis
     if object.uid() != view.object.uid() {
         return Err(Error::Look(Trouble::Gone));
     }
-    let backups = ctx.cluster.backups_of(&object).await.map_err(Error::Look)?;
+    let known = view.backups.iter().map(|backup| backup.name_any());
+    let backups = ctx.cluster.backups_of(&object, known).await.map_err(Error::Look)?;
     let view = self::view(Arc::new(object), backups.into_iter().map(Arc::new).collect(), now, began)?;
     let decision = decide(view.plan.as_ref(), &view.seen);
     Ok((view, decision))
@@ -128,52 +133,91 @@ fn view(
 /// For how long no backup is created, because the API server has just refused one. Each status write brings another pass,
 /// and a refusal may be worded anew each time.
 fn held_back(view: &View, decision: &Decision, ctx: &Context) -> Option<Duration> {
+    let entry = ctx.memory.recall(&view.seen.subject.uid);
     if !matches!(decision.step, Step::Create { .. }) {
+        if entry.failing_since.is_some() {
+            ctx.memory.change(&view.seen.subject.uid, |entry| entry.failing_since = None);
+        }
         return None;
     }
-    let (until, generation) = ctx.memory.recall(&view.seen.subject.uid).rest?;
+    let (until, generation) = entry.rest?;
     let left = until.saturating_duration_since(Instant::now());
     Some(left).filter(|left| !left.is_zero() && generation == view.seen.subject.generation)
 }
 
 /// Executes the step. What comes back is the decision as it is to be written down, and what the API server said to a
-/// creation that it refused.
+/// creation that it did not take.
 async fn act(view: &View, decision: Decision, ctx: &Context) -> Result<(Decision, Option<String>), Error> {
     match &decision.step {
         Step::Rest => Ok((decision, None)),
-        Step::Create { name, cause } => {
-            let backup = match conversion::backup(&view.object, name, cause) {
-                Ok(backup) if view.began.elapsed() < FRESH && ctx.lead.leads() && !ctx.shutdown.is_draining() => backup,
-                Ok(_) | Err(_) => return Err(Error::Look(Trouble::Conflict)),
-            };
-            // If we die here, nothing was created, and the next pass asks for the same name.
-            match ctx.cluster.create(&view.object, &backup).await {
-                // If we die here, the backup is there and its slot not settled: the next pass finds it and settles it.
-                Ok((Creation::Made, is_new)) => {
-                    report::tell_creation(view, &decision, is_new, ctx).await;
-                    Ok((created(decision, &view.seen, Creation::Made), None))
-                }
-                Ok((other, _)) => Ok((created(decision, &view.seen, other), None)),
-                Err(Trouble::Refused(why)) => {
-                    let rest = (Instant::now() + REFUSED, view.seen.subject.generation);
-                    ctx.memory.change(&view.seen.subject.uid, |entry| entry.rest = Some(rest));
-                    Ok((created(decision, &view.seen, Creation::Refused), Some(why)))
-                }
-                // It may have been created: the next pass sees.
-                Err(trouble) => Err(Error::Report(trouble)),
+        Step::Create { name, cause } => match conversion::backup(&view.object, name, cause) {
+            Ok(backup) if view.began.elapsed() < FRESH && ctx.lead.leads() && !ctx.shutdown.is_draining() => {
+                create(view, decision, &backup, ctx).await
             }
-        }
+            Ok(_) | Err(_) => Err(Error::Look(Trouble::Conflict)),
+        },
         Step::Remove { name } => {
-            let backup = view.backups.iter().find(|backup| backup.name_any() == *name);
-            if let Some(backup) = backup {
-                // If we die here, it is removed or the next pass removes it; its copy stays in the cloud either way.
-                match ctx.cluster.remove(backup).await {
-                    // A conflict: it has changed since, and is looked at again.
-                    Ok(()) | Err(Trouble::Gone | Trouble::Conflict) => {}
-                    Err(trouble) => return Err(Error::Report(trouble)),
-                }
-            }
-            Ok((decision, None))
+            let until = if remove(view, name, ctx).await { view.seen.now } else { later(view.seen.now, 60) };
+            Ok((Decision { step: Step::Rest, until: Some(until), ..decision }, None))
+        }
+    }
+}
+
+async fn create(
+    view: &View,
+    decision: Decision,
+    backup: &SqlServerBackup,
+    ctx: &Context,
+) -> Result<(Decision, Option<String>), Error> {
+    // If we die here, nothing was created, and the next pass asks for the same name.
+    let why = match ctx.cluster.create(&view.object, backup).await {
+        // If we die here, the backup is there and its slot not settled: the next pass finds it and settles it.
+        Ok((Creation::Made, is_new)) => {
+            ctx.memory.change(&view.seen.subject.uid, |entry| entry.failing_since = None);
+            report::tell_creation(view, &decision, is_new, ctx).await;
+            return Ok((created(decision, &view.seen, Creation::Made), None));
+        }
+        Ok((outcome, _)) => {
+            report::tell_taken(view, &decision, ctx).await;
+            return Ok((created(decision, &view.seen, outcome), None));
+        }
+        Err(Trouble::Conflict) => return Err(Error::Report(Trouble::Conflict)),
+        Err(Trouble::Refused(why)) => Some(why),
+        // It may have been created: the next pass sees. That it was not is only said of a trouble that stays.
+        Err(trouble) => failing_for_long(view, ctx).then(|| trouble.to_string()),
+    };
+    // A full quota is made room in as far as the limits allow.
+    let excess = view.plan.as_ref().ok().and_then(|plan| excess(plan, &view.seen));
+    let has_made_room = match excess {
+        Some(name) => remove(view, &name, ctx).await,
+        None => false,
+    };
+    let pause = if has_made_room || why.is_none() { UNCLEAR } else { REFUSED };
+    let rest = (Instant::now() + pause, view.seen.subject.generation);
+    ctx.memory.change(&view.seen.subject.uid, |entry| entry.rest = Some(rest));
+    let decision = created(decision, &view.seen, Creation::Refused);
+    let until = later(clock::now(), i64::try_from(pause.as_secs()).unwrap_or(1).saturating_add(1));
+    Ok((Decision { until: Some(until), ..decision }, why))
+}
+
+/// Whether creations have been failing without a clear answer for a minute.
+fn failing_for_long(view: &View, ctx: &Context) -> bool {
+    let now = view.seen.now;
+    let mut since = now;
+    ctx.memory.change(&view.seen.subject.uid, |entry| since = *entry.failing_since.get_or_insert(now));
+    elapsed(since, now) >= 60
+}
+
+/// Removes the object of a finished backup. If we die here, it is removed or the next pass removes it; its copy stays in the
+/// cloud either way.
+async fn remove(view: &View, name: &str, ctx: &Context) -> bool {
+    let Some(backup) = view.backups.iter().find(|backup| backup.name_any() == name) else { return false };
+    match ctx.cluster.remove(backup).await {
+        // A conflict: it has changed since, and is looked at again.
+        Ok(()) | Err(Trouble::Gone | Trouble::Conflict) => true,
+        Err(trouble) => {
+            tracing::warn!(%trouble, backup = name, "a finished backup's object could not be removed");
+            false
         }
     }
 }

@@ -33,6 +33,8 @@ pub use self::schedules::Schedules;
 /// The cache of one watch, and a way to ask for a pass over one of its objects.
 #[derive(Clone, Debug)]
 pub struct Watched<K: Resource<DynamicType = ()> + 'static = StoredBackup> {
+    /// The namespace that is watched; none: all of them.
+    pub namespace: Option<String>,
     /// The cache.
     pub store: Store<K>,
     /// Asks for a pass.
@@ -65,8 +67,14 @@ impl Orders {
     }
 
     /// Whether each watch has seen its first list.
-    pub fn are_listed(&self) -> bool {
+    fn are_listed(&self) -> bool {
         self.watched.iter().all(Watched::is_listed)
+    }
+
+    /// Whether each watch that covers `namespace` has.
+    pub fn are_listed_in(&self, namespace: &str) -> bool {
+        let covers = |watched: &&Watched| watched.namespace.as_deref().is_none_or(|only| only == namespace);
+        self.watched.iter().filter(covers).all(Watched::is_listed)
     }
 
     /// The backups of `namespace` that the object of this UID owns.

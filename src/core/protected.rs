@@ -93,6 +93,10 @@ pub struct Own {
     pub name: String,
     /// Its handles, and when it began.
     pub copy: Copy,
+    /// The region that it was made in.
+    pub region: String,
+    /// The instance that it is of.
+    pub instance: String,
     /// What it was ordered to hold.
     pub scope: Scope,
     /// When its object became complete.
@@ -239,7 +243,8 @@ impl Facts {
         // A look that lies ahead was made by another clock, and would hide every later one.
         let is_ahead = |last: &Last| last.looked > Some(later(seen.now, GRACE));
         let before = seen.last.clone().filter(|last| last.of == key && !is_ahead(last));
-        let own: Vec<&Own> = seen.own.iter().filter(|own| covers(&own.scope, &terms.scope)).collect();
+        let is_of = |own: &&Own| (&own.region, &own.instance) == (&terms.region, &terms.instance);
+        let own: Vec<&Own> = seen.own.iter().filter(is_of).filter(|own| covers(&own.scope, &terms.scope)).collect();
         let mut blind = None;
         let last = match &seen.look {
             None => before,
@@ -260,8 +265,8 @@ impl Facts {
         let newest_of =
             |due: bool| own.iter().filter(|own| is_due(own) == due).filter_map(|own| own.copy.start_time).max();
         // All that the listing held is no newer than the newest that it held.
-        let lost = newest_of(true).filter(|start| Some(*start) > listed);
-        Self { last, newest: listed.max(newest_of(false)), lost, blind }
+        let gone = newest_of(true).filter(|start| Some(*start) > listed);
+        Self { last, newest: listed.max(newest_of(false)), lost: gone, blind }
     }
 
     /// The table of the file's header, for these facts at `time`.
@@ -285,12 +290,13 @@ impl Facts {
                 Reason::ObjectiveMissed
             }
         };
-        match by_the_clock(time) {
-            // Since the last look somebody else may have made a copy, and nobody can see whether.
-            Reason::ObjectiveMissed if is_passing && by_the_clock(self.looked(terms)) != Reason::ObjectiveMissed => {
-                Reason::Unobservable
-            }
-            reason => reason,
+        let reason = by_the_clock(time);
+        // Since the last look somebody else may have made a copy, and nobody can see whether.
+        let may_be_missed = reason == Reason::ObjectiveMissed && is_passing;
+        if may_be_missed && by_the_clock(self.looked(terms)) != Reason::ObjectiveMissed {
+            Reason::Unobservable
+        } else {
+            reason
         }
     }
 
@@ -305,10 +311,8 @@ impl Facts {
     /// The instants at which the reason can change.
     fn instants(&self, terms: &Terms) -> Vec<Timestamp> {
         let Some(objective) = terms.objective else { return vec![] };
-        let mut all: Vec<Timestamp> = [self.newest, self.lost, Some(terms.created)].into_iter().flatten().collect();
-        all.iter_mut().for_each(|since| *since = later(*since, objective));
-        all.push(self.stale_from(terms));
-        all
+        let counted_from = [self.newest, self.lost, Some(terms.created)].into_iter().flatten();
+        counted_from.map(|since| later(since, objective)).chain([self.stale_from(terms)]).collect()
     }
 }
 

@@ -209,7 +209,7 @@ pub fn decide(plan: Result<&Plan, &Invalid>, seen: &Seen) -> Decision {
     }
     let Ok(plan) = plan else {
         // What passes while nobody can follow it is no promise: it is settled, as an edit settles it.
-        record.line = record.line.map(|_| String::new());
+        record.line = Some(String::new());
         return rest(record, None);
     };
     if settle_the_past(plan, seen, &mut record) {
@@ -234,6 +234,11 @@ pub fn decide(plan: Result<&Plan, &Invalid>, seen: &Seen) -> Decision {
     }
 }
 
+/// The finished backup's object that the limits keep no longer, if there is one and it is old enough.
+pub fn excess(plan: &Plan, seen: &Seen) -> Option<String> {
+    prune::next(plan, seen, &told(seen)).0
+}
+
 /// What follows from the outcome of [`Step::Create`]: the decision as it is to be written down.
 pub fn created(decision: Decision, seen: &Seen, outcome: Creation) -> Decision {
     match (outcome, &decision.step) {
@@ -241,10 +246,11 @@ pub fn created(decision: Decision, seen: &Seen, outcome: Creation) -> Decision {
         (Creation::Refused, _) => {
             Decision { record: told(seen), missed: None, until: Some(later(seen.now, REFUSED_PAUSE)), ..decision }
         }
-        (Creation::Taken, Step::Create { cause: Cause::Slot(..), .. }) => {
+        (Creation::Taken, Step::Create { cause: Cause::Slot(_, 0), .. }) => {
             let before = decision.missed.map_or(0, |(slots, _)| slots);
             let record = Record {
                 last_run: seen.record.last_run,
+                tried_again: seen.record.tried_again,
                 missed: decision.record.missed.saturating_add(1),
                 ..decision.record.clone()
             };
@@ -280,13 +286,14 @@ fn told(seen: &Seen) -> Record {
 /// turn is not owed after it.
 fn settle_the_past(plan: &Plan, seen: &Seen, record: &mut Record) -> bool {
     let is_first = record.line.is_none();
-    if record.line.as_ref() == Some(&plan.line) && record.is_suspended == plan.suspend {
+    let is_known = record.settled.is_some();
+    if is_known && record.line.as_ref() == Some(&plan.line) && record.is_suspended == plan.suspend {
         return false;
     }
     // At the first look, slots since the creation are owed: an operator that was away must not lose them.
     let from = if is_first { seen.subject.created } else { seen.now };
     record.settled = record.settled.max(Some(from));
-    if is_first {
+    if !is_known {
         record.run_now.clone_from(&plan.run_now);
     }
     record.line = Some(plan.line.clone());
@@ -356,9 +363,15 @@ fn token(plan: &Plan, seen: &Seen, record: &Record) -> Option<Decision> {
     Some(Decision { step, record, missed: None, until: None })
 }
 
+/// Whether the last slot that has a backup may have another one: nothing was settled since, neither by a later slot nor by
+/// an edit, a suspension or its end.
+fn may_be_tried_again(plan: &Plan, record: &Record) -> bool {
+    !plan.suspend && record.tried_again < plan.retries && record.settled == record.last_run
+}
+
 /// A further try of the last slot, or when one is due.
 fn another_try(plan: &Plan, seen: &Seen, record: &Record) -> (Option<Decision>, Option<Timestamp>) {
-    let Some(slot) = record.last_run.filter(|_| !plan.suspend && record.tried_again < plan.retries) else {
+    let Some(slot) = record.last_run.filter(|_| may_be_tried_again(plan, record)) else {
         return (None, None);
     };
     let of_the_slot = seen.children.iter().filter_map(|child| match child.cause {

@@ -106,10 +106,10 @@ pub(super) struct Watch<K: Kind> {
 
 impl<K: Kind> Watch<K> {
     /// Over the objects of `namespace`, or of all; `what` they are called.
-    pub(super) fn new(what: &str, namespace: &Option<String>, client: &Client) -> (Self, Watched<K>) {
+    pub(super) fn new(what: &str, namespace: Option<&str>, client: &Client) -> (Self, Watched<K>) {
         let (store, writer) = reflector::store();
         let (wake, woken) = mpsc::unbounded();
-        let watched = Watched { store: store.clone(), wake };
+        let watched = Watched { namespace: namespace.map(str::to_owned), store: store.clone(), wake };
         let client = client.clone();
         let (name, api) = match namespace {
             Some(namespace) => (format!("the {what} in {namespace}"), Api::namespaced(client, namespace)),

@@ -41,10 +41,13 @@ fn granted(cluster: &cluster::Cluster, namespace: &str) -> Vec<String> {
 fn the_account_may_do_what_the_program_does_and_nothing_else() {
     let cluster = deploy();
     let everywhere = [
+        r#"["create","delete"] ["tencentdb.dev"] ["sqlserverbackups"]"#,
         r#"["create","patch"] ["events.k8s.io"] ["events"]"#,
         r#"["get","list","watch"] ["tencentdb.dev"] ["sqlserverbackups"]"#,
+        r#"["get","list","watch"] ["tencentdb.dev"] ["sqlserverbackupschedules"]"#,
         r#"["get"] [""] ["secrets"]"#,
         r#"["patch"] ["tencentdb.dev"] ["sqlserverbackups/status"]"#,
+        r#"["patch"] ["tencentdb.dev"] ["sqlserverbackupschedules/status"]"#,
     ];
     assert_eq!(granted(cluster, "default"), everywhere);
     let mut at_home = everywhere.to_vec();

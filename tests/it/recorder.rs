@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
+use sqlserver_backup_operator::runtime::clock;
 use tencentdb_simulator::Backup;
 
 /// One version of an object.
@@ -17,6 +19,8 @@ use tencentdb_simulator::Backup;
 pub(crate) struct Version {
     pub(crate) object: Value,
     pub(crate) deleted: bool,
+    /// When the watch brought it.
+    pub(crate) seen: Timestamp,
 }
 
 /// All versions by UID, the oldest first.
@@ -45,7 +49,7 @@ impl Histories {
 
     fn add(&self, object: &DynamicObject, deleted: bool) {
         let uid = object.metadata.uid.clone().unwrap();
-        let version = Version { object: serde_json::to_value(object).unwrap(), deleted };
+        let version = Version { object: serde_json::to_value(object).unwrap(), deleted, seen: clock::now() };
         self.0.lock().unwrap().entry(uid).or_default().push(version);
     }
 
@@ -57,6 +61,12 @@ impl Histories {
     /// Every object's UID.
     pub(crate) fn uids(&self) -> Vec<String> {
         self.0.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// How many objects have a newest version that is `wanted`.
+    pub(crate) fn count(&self, wanted: impl Fn(&Value) -> bool) -> usize {
+        let all = self.0.lock().unwrap();
+        all.values().filter(|history| history.last().is_some_and(|version| wanted(&version.object))).count()
     }
 
     /// All versions there are.

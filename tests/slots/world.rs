@@ -154,7 +154,9 @@ impl World {
 
     fn decide(&self, setting: &Setting, plans: &Plans, record: &Record, mut children: Vec<Child>) -> Decision {
         if setting.lacks(Guard::Youngest) {
-            children.iter_mut().for_each(|child| child.created = at(-10));
+            for child in &mut children {
+                child.created = at(-10);
+            }
         }
         if setting.lacks(Guard::Adoption) {
             children.retain(|child| !matches!(child.cause, Cause::Slot(slot, _) if Some(slot) > record.settled));
@@ -183,7 +185,9 @@ impl World {
             self.operator(number, setting, plans, &mut all);
         }
         // Two operators are alike.
-        all.iter_mut().for_each(|(_, world)| world.operators.sort_by_key(rank));
+        for (_, world) in &mut all {
+            world.operators.sort_by_key(rank);
+        }
         all
     }
 
@@ -198,7 +202,7 @@ impl World {
         }
         for jump in [-3, 3].into_iter().filter(|_| self.left[0] > 0) {
             add(format!("the clock jumps by {jump}"), &|world| {
-                (world.offset, world.left[0]) = (jump, self.left[0] - 1)
+                (world.offset, world.left[0]) = (jump, self.left[0] - 1);
             });
         }
         // What is taken back before any operator has seen it leaves no trace that a decision could rest on.
@@ -243,6 +247,31 @@ impl World {
         }
     }
 
+    /// Whether a slot that is about to run is the latest one, and later than the last turn. Clocks that jump decide otherwise.
+    fn is_owed(&self, step: &Step, setting: &Setting) -> bool {
+        let Step::Create { cause: Cause::Slot(slot, 0), .. } = step else { return true };
+        let is_latest = self.now() * 300 - 600 < (*slot - at(0)).get_seconds();
+        (*slot > at(self.turned) && is_latest) || self.left[0] < setting.jumps
+    }
+
+    /// What a pass may come to, on what the cache may hold.
+    fn passes(&self, setting: &Setting, plans: &Plans) -> Vec<Operator> {
+        let mut caches = vec![(self.record.clone(), self.live())];
+        caches.extend(self.old.iter().filter(|_| setting.stale).map(|old| (**old).clone()));
+        let mut all = vec![];
+        for (record, children) in caches {
+            let decision = self.decide(setting, plans, &record, children);
+            match decision.step {
+                Step::Rest if decision.record != record && record == self.record => {
+                    all.push(Operator::Done(self.version, decision.record));
+                }
+                Step::Rest => (),
+                Step::Create { .. } | Step::Remove { .. } => all.push(Operator::Decided(decision.step)),
+            }
+        }
+        all
+    }
+
     fn operator(&self, number: usize, setting: &Setting, plans: &Plans, all: &mut Vec<(String, Self)>) {
         let mut add = |label: &str, change: &dyn Fn(&mut Self)| {
             let mut next = self.clone();
@@ -254,18 +283,12 @@ impl World {
         }
         match &self.operators[number] {
             Operator::Idle => {
-                let mut caches = vec![(self.record.clone(), self.live())];
-                caches.extend(self.old.iter().filter(|_| setting.stale).map(|old| (**old).clone()));
-                for (record, children) in caches {
-                    let decision = self.decide(setting, plans, &record, children);
-                    let next = match &decision.step {
-                        Step::Rest if decision.record != record && record == self.record => {
-                            Operator::Done(self.version, decision.record.clone())
-                        }
-                        Step::Rest => continue,
-                        step => Operator::Decided(step.clone()),
+                for next in self.passes(setting, plans) {
+                    let step = match &next {
+                        Operator::Decided(step) => step,
+                        Operator::Idle | Operator::Read(..) | Operator::Done(..) => &Step::Rest,
                     };
-                    add(&format!("decides {:?}", decision.step), &|world| world.operators[number] = next.clone());
+                    add(&format!("decides {step:?}"), &|world| world.operators[number] = next.clone());
                 }
             }
             Operator::Decided(Step::Remove { name }) => add("removes", &|world| {
@@ -277,11 +300,8 @@ impl World {
                 world.operators[number] = Operator::Idle;
                 if decision.step == *step || setting.lacks(Guard::LiveRead) {
                     world.operators[number] = Operator::Read(self.tick, self.version, step.clone(), decision.record);
-                    if let Step::Create { cause: Cause::Slot(slot, 0), .. } = step {
-                        let is_owed = *slot > at(self.turned) && self.now() * 300 - 600 < (*slot - at(0)).get_seconds();
-                        let is_wrong = !is_owed && self.left[0] == setting.jumps && !setting.lacks(Guard::LiveRead);
-                        world.wrong = is_wrong.then_some("a slot runs that is not owed");
-                    }
+                    let is_wrong = !setting.lacks(Guard::LiveRead) && !self.is_owed(step, setting);
+                    world.wrong = is_wrong.then_some("a slot runs that is not owed");
                 }
             }),
             Operator::Read(tick, version, step, record) => {

@@ -21,6 +21,7 @@ use crate::core::calendar::Calendar;
 use crate::core::order::{Invalid, Order, Subject};
 use crate::core::protected::{self, Last, Own};
 use crate::core::reason::{READY, Reason, STALLED, Verdict};
+use crate::core::record::Signs;
 use crate::core::schedule::{self, Cause, Child, Keep, PROTECTED, Place, Plan, Record, State, Why};
 
 /// Annotation of a schedule: a value that it did not have before asks for a backup at once. A backup that it brought
@@ -37,7 +38,7 @@ pub const SCHEDULE: &str = "tencentdb.dev/schedule";
 const LONGEST_TOKEN: usize = 256;
 
 /// Keys by which a tool knows what it has made; a slash at the end stands for all names below it.
-const TRACKING: [&str; 8] = [
+const TRACKING: [&str; 9] = [
     "argocd.argoproj.io/",
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
@@ -45,11 +46,17 @@ const TRACKING: [&str; 8] = [
     "helm.sh/",
     "app.kubernetes.io/instance",
     "app.kubernetes.io/managed-by",
+    "applyset.kubernetes.io/",
     "kubectl.kubernetes.io/last-applied-configuration",
 ];
 
 /// The schedule, if it can be followed. A mistake names its field.
 pub fn plan(stored: &StoredSchedule, subject: &Subject) -> Result<Plan, Invalid> {
+    let is_needed = |path: &&String| ["cursor", "missedRuns"].iter().any(|needed| path.starts_with(needed));
+    if let Some(path) = stored.status.unreadable.iter().find(is_needed) {
+        let cure = "create the schedule anew: nobody can tell any more which of its times are settled";
+        return Err(Invalid::new(format!("status.{path}"), "cannot be read", cure));
+    }
     let spec = spec(stored)?;
     let calendar = Calendar::new(&spec.schedule, &spec.time_zone, spec.spread_seconds, &subject.uid)?;
     objective(spec)?;
@@ -101,10 +108,8 @@ fn token(stored: &StoredSchedule) -> Option<String> {
 pub fn record(read: &ReadStatus<SqlServerBackupScheduleStatus>) -> Record {
     let status = &read.fields;
     let cursor = status.cursor.clone().unwrap_or_default();
-    // What cannot be read any more was there: this is no first look, at which everything since the creation is owed.
-    let is_damaged = read.unreadable.iter().any(|path| path == "status" || path.starts_with("cursor"));
     Record {
-        line: cursor.schedule.or_else(|| is_damaged.then(String::new)),
+        line: cursor.schedule,
         is_suspended: cursor.suspended.unwrap_or_default(),
         settled: time(cursor.time.as_ref()),
         last_run: time(status.last_schedule_time.as_ref()),
@@ -135,8 +140,8 @@ pub fn shown<'a>(read: &'a ReadStatus<SqlServerBackupScheduleStatus>, kind: &str
 pub fn own(backup: &StoredBackup) -> Option<Own> {
     let ended = completed(&backup.status)?;
     let crate::core::record::Record { copy, backup_name, .. } = record_of(&backup.status);
-    let scope = wish(backup.spec.0.as_ref().ok()?, ended).ok()?.scope;
-    Some(Own { name: backup_name.unwrap_or_default(), copy, scope, ended })
+    let Order { region, instance, scope, .. } = wish(backup.spec.0.as_ref().ok()?, ended).ok()?;
+    Some(Own { name: backup_name.unwrap_or_default(), copy, region, instance, scope, ended })
 }
 
 /// The backup as one of the schedule `owner`; none if that does not own it.
@@ -146,13 +151,21 @@ pub fn child(backup: &StoredBackup, owner: &str) -> Option<Child> {
     }
     let created = backup.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
     let standing = signs(&backup.status);
+    let deleting = backup.metadata.deletion_timestamp.is_some();
     let state = match completed(&backup.status) {
         Some(at) => State::Good(at),
         None if standing.ended => State::Bad(ended(backup).unwrap_or(created), standing.reason == Some(Reason::Failed)),
+        // Never submitted any more, and however long a finalizer keeps it, the next one need not wait for it.
+        None if deleting && is_waiting(&standing) => State::Bad(created, false),
         None => State::AtWork,
     };
-    let deleting = backup.metadata.deletion_timestamp.is_some();
     Some(Child { name: backup.name_any(), cause: cause(backup), state, created, deleting })
+}
+
+/// Whether nothing of it can be in the cloud.
+fn is_waiting(signs: &Signs) -> bool {
+    let may_be_sent = matches!(signs.reason, None | Some(Reason::Submitting | Reason::OutcomeUnknown));
+    !signs.ended && !signs.accepted && !signs.announced && !may_be_sent
 }
 
 /// Whether the schedule of this UID owns the backup.
@@ -194,6 +207,12 @@ pub fn last_result<'a>(backups: impl Iterator<Item = &'a StoredBackup>) -> Optio
     };
     let (time, name, reason) = backups.filter_map(result).max()?;
     Some(LastResult { name: Some(name), reason: Some(reason), time: Some(Time(whole_seconds(time))) })
+}
+
+/// The object of the backup that ended last may have been removed; how an older one ended is no news.
+fn newer(told: Option<&LastResult>, before: Option<&LastResult>) -> Option<LastResult> {
+    let at = |result: Option<&LastResult>| result.and_then(|result| time(result.time.as_ref()));
+    if at(before) > at(told) { before.cloned() } else { told.cloned() }
 }
 
 /// The backup that is to be made.
@@ -292,7 +311,7 @@ pub fn status(
         last_successful_time: whole(record.last_success),
         next_schedule_time: whole(told.next),
         active: Some(told.active.clone()),
-        last_result: told.last_result.clone().or_else(|| before.last_result.clone()),
+        last_result: newer(told.last_result.as_ref(), before.last_result.as_ref()),
         missed_runs: Some(record.missed),
         last_missed_run: missed.or_else(|| before.last_missed_run.clone()),
         last_run_now: record.run_now.clone(),

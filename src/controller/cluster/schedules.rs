@@ -21,13 +21,29 @@ impl Cluster {
         within(schedules.get(name)).await
     }
 
-    /// The backups that carry the label of `schedule` and that it owns, as the server has them now.
-    pub async fn backups_of(&self, schedule: &StoredSchedule) -> Result<Vec<StoredBackup>, Trouble> {
+    /// The backups that `schedule` owns, as the server has them now: those of its label, and those of `known` that have lost
+    /// it.
+    pub async fn backups_of(
+        &self,
+        schedule: &StoredSchedule,
+        known: impl Iterator<Item = String>,
+    ) -> Result<Vec<StoredBackup>, Trouble> {
         let label = format!("{SCHEDULE}={}", label(&schedule.name_any()));
         let params = ListParams::default().labels(&label);
-        let all = within(self.backups(&schedule.namespace().unwrap_or_default()).list(&params)).await?;
+        let namespace = schedule.namespace().unwrap_or_default();
+        let mut all = within(self.backups(&namespace).list(&params)).await?.items;
+        for name in known {
+            if !all.iter().any(|backup| backup.name_any() == name) {
+                match self.read(&namespace, &name).await {
+                    Ok(backup) => all.push(backup),
+                    Err(Trouble::Gone) => {}
+                    Err(trouble) => return Err(trouble),
+                }
+            }
+        }
         let uid = schedule.uid().unwrap_or_default();
-        Ok(all.items.into_iter().filter(|backup| is_owned(backup, &uid)).collect())
+        all.retain(|backup| is_owned(backup, &uid));
+        Ok(all)
     }
 
     /// Creates a backup of `schedule`. Refused with the words of the API server.
@@ -41,7 +57,11 @@ impl Cluster {
         match within(backups.create(&PostParams::default(), backup)).await {
             Ok(_) => Ok((Creation::Made, true)),
             Err(Trouble::Conflict) => {
-                let there = self.read(&namespace, &name).await?;
+                let there = match self.read(&namespace, &name).await {
+                    // A quota that many count against at once is a conflict as well.
+                    Err(Trouble::Gone) => return Err(Trouble::Conflict),
+                    there => there?,
+                };
                 let is_ours = is_owned(&there, &schedule.uid().unwrap_or_default());
                 Ok((if is_ours { Creation::Made } else { Creation::Taken }, false))
             }
@@ -68,9 +88,16 @@ impl Cluster {
         object: &StoredSchedule,
         status: &SqlServerBackupScheduleStatus,
     ) -> Result<StoredSchedule, Trouble> {
+        let mut fields = complete(status);
+        for name in ["missedRuns", "cursor"] {
+            // What is protected and cannot be read stays as it is: the API server refuses to remove it.
+            if object.status.unreadable.iter().any(|path| path.starts_with(name)) {
+                fields.as_object_mut().map(|fields| fields.remove(name));
+            }
+        }
         let patch = json!({
             "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
-            "status": complete(status),
+            "status": fields,
         });
         let namespace = object.namespace().unwrap_or_default();
         let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), &namespace);

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::controller::cloud::{self, Access};
@@ -31,6 +32,8 @@ use crate::tencent::region::Region;
 
 /// How long a round may take.
 const LONGEST: Duration = Duration::from_secs(30);
+/// How many passes may look at once: the others are for what is due.
+const ROUNDS: usize = 32;
 /// What is not worth beginning, because a backup is due so soon.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// When a pass asks again for a round that another one is making.
@@ -51,19 +54,47 @@ struct Round {
     brought: Result,
 }
 
+/// How a round stands.
+enum Standing {
+    /// It is to be made.
+    Due,
+    /// Another pass is making it.
+    UnderWay,
+    /// It was made not long ago, and looked far enough back.
+    Young(Round),
+}
+
 /// The rounds of this process, and which of them each schedule has seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Freshness {
     /// `None` while one is under way.
     rounds: Mutex<HashMap<Place, Option<Round>>>,
     seen: Mutex<HashMap<Uid, Known>>,
+    /// For the passes that look.
+    room: Semaphore,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self { rounds: Mutex::default(), seen: Mutex::default(), room: Semaphore::new(ROUNDS) }
+    }
+}
+
+/// What a schedule asked of the cloud, with which Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Question {
+    region: String,
+    instance: String,
+    secret: Option<String>,
+    /// In seconds, how far back.
+    objective: Option<i64>,
 }
 
 /// What is known for one schedule.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// The last round that it has seen.
-    look: Option<(Instant, Result)>,
+    /// The last round that it has seen, and what that was of.
+    look: Option<(Instant, Question, Result)>,
     /// What its looks amounted to; written down less often.
     last: Option<Last>,
 }
@@ -89,9 +120,18 @@ impl Freshness {
         within: Option<Duration>,
     ) -> View {
         let (uid, interval) = (&subject.uid, ctx.protected_interval);
-        let look = self.seen().get(uid).and_then(|known| known.look.clone());
-        let left = look.as_ref().map(|(at, _)| interval.saturating_sub(at.elapsed())).unwrap_or_default();
-        let look = look.map(|(_, look)| look);
+        let question = Question {
+            region: terms.region.clone(),
+            instance: terms.instance.clone(),
+            secret: secret.map(str::to_owned),
+            objective: terms.objective,
+        };
+        let look = self.seen().get(uid).and_then(|known| known.look.clone()).filter(|look| look.1 == question);
+        let age = look.as_ref().map(|(at, ..)| at.elapsed());
+        let left = age.map(|age| interval.saturating_sub(age)).unwrap_or_default();
+        // One that could not be repeated for so long says nothing of now.
+        let is_old = age.is_some_and(|age| age >= interval.saturating_mul(2));
+        let look = look.map(|(.., look)| if is_old { Err(slow()) } else { look });
         if !left.is_zero() {
             return View { look, again: left };
         }
@@ -99,15 +139,16 @@ impl Freshness {
         if within < SHORTEST {
             return View { look, again: SHORTEST };
         }
+        let Ok(_room) = self.room.try_acquire() else { return View { look, again: UNDER_WAY } };
         match timeout(within, self.look(ctx, subject, (namespace, secret), terms)).await {
             Ok(Ok((began, look))) => {
-                self.saw(uid, began, look.clone());
+                self.saw(uid, (began, question, look.clone()));
                 View { look: Some(look), again: interval.saturating_sub(began.elapsed()).max(UNDER_WAY) }
             }
             Ok(Err(again)) => View { look, again },
             Err(_) if within < LONGEST => View { look, again: SHORTEST },
             Err(_) => {
-                self.saw(uid, Instant::now(), Err(slow()));
+                self.saw(uid, (Instant::now(), question, Err(slow())));
                 View { look: Some(Err(slow())), again: interval }
             }
         }
@@ -134,8 +175,8 @@ impl Freshness {
         self.seen().retain(|uid, _| known.contains(uid));
     }
 
-    fn saw(&self, uid: &Uid, began: Instant, look: Result) {
-        self.seen().entry(uid.clone()).or_default().look = Some((began, look));
+    fn saw(&self, uid: &Uid, look: (Instant, Question, Result)) {
+        self.seen().entry(uid.clone()).or_default().look = Some(look);
     }
 
     /// A round, this process's latest one if it is young enough; or when to ask again.
@@ -161,9 +202,16 @@ impl Freshness {
         let access = Access::new(key, region);
         let place = (access.identity(), access.region.clone(), terms.instance.clone());
         let since = later(now, terms.objective.unwrap_or_default().saturating_neg());
-        if let Some(round) = self.young(&place, since, ctx.protected_interval) {
-            ctx.credentials.untried(&access.key());
-            return round.map(|round| (round.began, round.brought)).ok_or(UNDER_WAY);
+        match self.standing(&place, since, ctx.protected_interval) {
+            Standing::Due => {}
+            Standing::UnderWay => {
+                ctx.credentials.untried(&access.key());
+                return Err(UNDER_WAY);
+            }
+            Standing::Young(round) => {
+                ctx.credentials.untried(&access.key());
+                return Ok((round.began, round.brought));
+            }
         }
         let claim = Claim {
             identity: &place.0,
@@ -196,17 +244,17 @@ impl Freshness {
         Ok((began, brought))
     }
 
-    /// A round that is young enough and looked far enough back: `Some(None)` while one is under way.
-    fn young(&self, place: &Place, since: Timestamp, interval: Duration) -> Option<Option<Round>> {
+    /// How the round of `place` stands for who wants to look back until `since`.
+    fn standing(&self, place: &Place, since: Timestamp, interval: Duration) -> Standing {
         let mut rounds = self.rounds();
         // A day is longer than any interval: who asks no more is forgotten.
         rounds.retain(|_, round| round.as_ref().is_none_or(|round| round.began.elapsed() < interval.saturating_mul(4)));
-        match rounds.get(place)? {
-            None => Some(None),
-            Some(round) if round.began.elapsed() < interval && round.since <= later(since, 60) => {
-                Some(Some(round.clone()))
+        match rounds.get(place) {
+            Some(None) => Standing::UnderWay,
+            Some(Some(round)) if round.began.elapsed() < interval && round.since <= later(since, 60) => {
+                Standing::Young(round.clone())
             }
-            Some(_) => None,
+            Some(Some(_)) | None => Standing::Due,
         }
     }
 

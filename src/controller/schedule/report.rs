@@ -13,10 +13,11 @@ use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::memory;
 use crate::core::fold::News;
-use crate::core::pace::later;
+use crate::core::order::Invalid;
+use crate::core::pace::{later, utc};
 use crate::core::protected::{self, Judgement, Last, Terms, judge};
 use crate::core::reason::READY;
-use crate::core::schedule::{Decision, PROTECTED, Place, State, Step, news, next_slot, place};
+use crate::core::schedule::{Cause, Decision, PROTECTED, Place, State, Step, Why, news, next_slot, place};
 use crate::runtime::clock;
 
 /// How much later than it is written down a look may have been made: a status write for each would be all that most
@@ -29,7 +30,7 @@ const LONGEST: Duration = Duration::from_hours(6);
 pub(super) async fn report(
     view: &View,
     decision: Decision,
-    refusal: Option<String>,
+    refusal: Option<&str>,
     ctx: &Context,
 ) -> Result<Action, Error> {
     if view.seen.subject.deleting {
@@ -39,9 +40,9 @@ pub(super) async fn report(
     }
     let now = view.seen.now;
     let next = view.plan.as_ref().ok().and_then(|plan| next_slot(plan, now, &decision.record));
-    let (judgement, look_again) = judged(view, &decision, next, ctx).await;
+    let (judgement, look_again) = judged(view, &decision, next.filter(|_| refusal.is_none()), ctx).await;
     let before = &view.object.status.fields;
-    let told = told(view, &decision, next, refusal.as_deref(), judgement.as_ref());
+    let told = told(view, &decision, next, refusal, judgement.as_ref());
     let status = conversion::status(&told, before, view.seen.subject.generation, now);
     let is_new = differs(before, &status);
     if is_new {
@@ -68,7 +69,10 @@ async fn judged(
     next: Option<Timestamp>,
     ctx: &Context,
 ) -> (Option<Judgement>, Option<Duration>) {
-    let Ok(order) = conversion::order(&view.object, &view.seen.subject) else { return (None, None) };
+    let order = match conversion::order(&view.object, &view.seen.subject) {
+        Ok(order) => order,
+        Err(mistake) => return (Some(unreadable(&mistake)), None),
+    };
     let interval = i64::try_from(ctx.protected_interval.as_secs()).unwrap_or(i64::MAX);
     let terms = Terms {
         objective: conversion::max_age(&view.object),
@@ -85,7 +89,9 @@ async fn judged(
         shown: conversion::shown(&view.object.status, PROTECTED).and_then(protected::Reason::parse),
         look: None,
     };
-    let is_busy = decision.step != Step::Rest || decision.missed.is_some();
+    // A creation that was refused leaves the decision's record as it was: nothing is in a hurry.
+    let is_refused = matches!(decision.step, Step::Create { .. }) && decision.until > Some(view.seen.now);
+    let is_busy = !is_refused && (decision.step != Step::Rest || decision.missed.is_some());
     let mut again = None;
     if terms.objective.is_some() {
         let secret = view.object.spec.0.as_ref().ok().and_then(|spec| spec.template.spec.credentials_ref.as_ref());
@@ -123,11 +129,40 @@ fn told(
         active,
         last_result: conversion::last_result(view.backups.iter().map(AsRef::as_ref)),
         missed: decision.missed.and_then(|(_, why)| Some((last_missed(view, decision)?, why))),
-        protected: judgement.map(|judgement| (judgement.reason, judgement.message.clone())),
+        protected: judgement.map(|judgement| (judgement.reason, said(view, judgement))),
         last: match judgement {
-            Some(judgement) => settled(judgement.last.clone(), conversion::last(&view.object.status)),
+            // With its own newest copy, also while no listing has shown it yet.
+            Some(Judgement { last, newest, .. }) => {
+                let last = last.clone().map(|last| Last { newest: *newest, ..last });
+                settled(last, conversion::last(&view.object.status))
+            }
             None => conversion::last(&view.object.status),
         },
+    }
+}
+
+/// The sentence of a judgement, as it stands already if only the cloud's id of the last call is another.
+fn said(view: &View, judgement: &Judgement) -> String {
+    let mut conditions = view.object.status.fields.conditions.iter().flatten();
+    let before = conditions.find(|condition| condition.type_ == PROTECTED).map(|before| before.message.as_str());
+    let is_same = |before: &&str| without_request_id(before) == without_request_id(&judgement.message);
+    before.filter(is_same).unwrap_or(&judgement.message).to_owned()
+}
+
+fn without_request_id(message: &str) -> String {
+    let Some((head, tail)) = message.split_once("RequestId ") else { return message.to_owned() };
+    let end = tail.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(tail.len());
+    format!("{head}{}", tail.get(end..).unwrap_or_default())
+}
+
+/// Of a template that cannot be read nobody knows what a copy would have to hold.
+fn unreadable(mistake: &Invalid) -> Judgement {
+    Judgement {
+        reason: protected::Reason::Unobservable,
+        message: format!("Nobody knows what a copy would have to hold: {mistake}."),
+        newest: None,
+        last: None,
+        turns: None,
     }
 }
 
@@ -164,8 +199,33 @@ pub(super) async fn tell_creation(view: &View, decision: &Decision, is_new: bool
         let place = conversion::shown(&view.object.status, READY);
         let only_created = Decision { missed: None, ..decision.clone() };
         for news in news(place, (Place::Pending, ""), &only_created, None) {
-            ctx.cluster.tell(view.object.as_ref(), &news).await;
+            ctx.cluster.tell(view.object.as_ref(), &action(decision), &news).await;
         }
+    }
+}
+
+/// Tells that somebody else's object has the name of what is no slot's first backup; that of a slot is missed, and told so.
+pub(super) async fn tell_taken(view: &View, decision: &Decision, ctx: &Context) {
+    let Step::Create { name, cause } = &decision.step else { return };
+    if !matches!(cause, Cause::Slot(_, 0)) {
+        let message = format!("{name} was not created: an object that is not this schedule's has that name.");
+        let news = News { is_warning: true, reason: Why::NameTaken.as_str(), message };
+        ctx.cluster.tell(view.object.as_ref(), &action(decision), &news).await;
+    }
+}
+
+/// What tells the events of one slot or token from those of the next.
+fn action(decision: &Decision) -> String {
+    match (&decision.step, decision.record.settled) {
+        (Step::Create { cause: Cause::Slot(slot, number), .. }, _) if *number > 0 => {
+            format!("Run {} try {number}", utc(*slot))
+        }
+        (Step::Create { cause: Cause::Slot(slot, _), .. }, _) => format!("Run {}", utc(*slot)),
+        (Step::Create { name, cause: Cause::Token(_) }, _) => {
+            format!("Run {}", name.rsplit('-').next().unwrap_or_default())
+        }
+        (Step::Rest | Step::Remove { .. }, Some(settled)) => format!("Settle {}", utc(settled)),
+        (Step::Rest | Step::Remove { .. }, None) => "Schedule".to_owned(),
     }
 }
 
@@ -185,7 +245,7 @@ async fn tell(view: &View, decision: &Decision, told: &Told, ctx: &Context) {
     let mut all = news(conversion::shown(&view.object.status, READY), (*place, message), &resting, missed);
     all.extend(freshness(conversion::shown(&view.object.status, PROTECTED), told));
     for news in &all {
-        ctx.cluster.tell(view.object.as_ref(), news).await;
+        ctx.cluster.tell(view.object.as_ref(), &action(&resting), news).await;
     }
 }
 

@@ -40,7 +40,7 @@ impl World {
     fn new(objects: &[StoredBackup]) -> Self {
         let (store, mut writer) = reflector::store();
         let (wake, woken) = futures::channel::mpsc::unbounded();
-        let orders = Orders::new(vec![Watched { store, wake }]);
+        let orders = Orders::new(vec![Watched { namespace: None, store, wake }]);
         for event in std::iter::once(Event::Init)
             .chain(objects.iter().cloned().map(Event::InitApply))
             .chain(std::iter::once(Event::InitDone))
@@ -74,7 +74,7 @@ fn busy() -> Outcome {
 #[test]
 fn nothing_is_known_before_the_first_list() {
     let (store, mut writer) = reflector::store();
-    let orders = Orders::new(vec![Watched { store, wake: futures::channel::mpsc::unbounded().0 }]);
+    let orders = Orders::new(vec![Watched { namespace: None, store, wake: futures::channel::mpsc::unbounded().0 }]);
     writer.apply_watcher_event(&Event::Init);
     writer.apply_watcher_event(&Event::InitApply(order("a", 1, "mssql-x", "Running")));
     assert!(orders.listed().is_none(), "half of a list is none");

@@ -142,7 +142,7 @@ impl Line {
     }
 }
 
-/// Whether a field restricts nothing: then the other day alone decides. `*/2` restricts, as it does for a CronJob.
+/// Whether a field restricts nothing: then the other day alone decides. `*/2` restricts, as it does for a `CronJob`.
 fn is_any(field: &str) -> bool {
     field.split(',').any(|part| part == "*" || part == "*/1")
 }

@@ -183,13 +183,11 @@ fn a_year_of_minutes_and_the_rarest_line_cost_little() {
     assert_eq!(rare_minutes.last_due(at("2103-12-31T00:00:00Z")), Some(at("2096-02-29T22:59:00Z")));
     assert_eq!(rare_minutes.next(at("2096-02-29T23:00:00Z")), Some(at("2104-02-28T23:00:00Z")));
     assert!(Calendar::new("0 2 31 2,4,6,9,11 *", "Europe/Berlin", 0, &uid(1)).is_err());
-    let rare_took = began.elapsed();
     let minutes = calendar("* * * * *", "Europe/Berlin");
     let mut slot = at("2026-01-01T00:00:00Z");
     for _ in 0..100_000 {
         slot = minutes.next(slot).unwrap();
     }
-    println!("the rare ones {rare_took:?}, a hundred thousand minutes {:?}", began.elapsed() - rare_took);
     assert_eq!(slot, at("2026-03-11T10:40:00Z"));
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }

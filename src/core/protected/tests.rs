@@ -1,5 +1,7 @@
 //! The table of the rules, cell by cell, and what holds for every set of facts.
 
+#![expect(clippy::unnecessary_wraps, reason = "what a pass may lack is made as it is passed on")]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -47,7 +49,14 @@ fn last(looked: i64, newest: Option<i64>) -> Option<Last> {
 
 fn own(start: i64, id: i64) -> Own {
     let copy = Copy { backup_id: Some(id), start_time: Some(at(start)), ..Copy::default() };
-    Own { name: format!("k8s_{id}"), copy, scope: terms().scope, ended: at(start + 1) }
+    Own {
+        name: format!("k8s_{id}"),
+        copy,
+        region: terms().region,
+        instance: terms().instance,
+        scope: terms().scope,
+        ended: at(start + 1),
+    }
 }
 
 fn seen(now: i64, look: Option<Result<Look, Trouble>>) -> Seen {

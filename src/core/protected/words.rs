@@ -62,8 +62,8 @@ fn subject(scope: &Scope) -> String {
 fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let told: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
-    if told.is_empty() { "0s".to_owned() } else { told }
+    let told: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if told.is_empty() { "0s".to_owned() } else { told.concat() }
 }
 
 /// What was asked about. FNV-1a, so that it is the same in every version and replica; the order of names does not matter.

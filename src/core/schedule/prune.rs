@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Cause, Child, Plan, Record, Seen, State};
+use super::{Cause, Child, Plan, Record, Seen, State, may_be_tried_again};
 use crate::core::pace::later;
 
 /// No object is removed before this many seconds after its creation: by then a creation that another operator began
@@ -16,7 +16,7 @@ pub(super) fn next(plan: &Plan, seen: &Seen, record: &Record) -> (Option<String>
         all.retain(|child| match child.state {
             State::AtWork => false,
             State::Good(_) => good,
-            State::Bad(..) => !good && !may_be_tried_again(plan, record, child),
+            State::Bad(..) => !good && !is_looked_at(plan, record, child),
         });
         all.sort_by_key(|child| std::cmp::Reverse((ended(child), child.name.clone())));
         all
@@ -37,7 +37,7 @@ fn ended(child: &Child) -> Timestamp {
 }
 
 /// Whether a further try still looks at this one.
-fn may_be_tried_again(plan: &Plan, record: &Record, child: &Child) -> bool {
+fn is_looked_at(plan: &Plan, record: &Record, child: &Child) -> bool {
     let is_of_last_slot = matches!(child.cause, Cause::Slot(slot, _) if Some(slot) == record.last_run);
-    is_of_last_slot && matches!(child.state, State::Bad(_, true)) && record.tried_again < plan.retries && !plan.suspend
+    is_of_last_slot && matches!(child.state, State::Bad(_, true)) && may_be_tried_again(plan, record)
 }

@@ -82,9 +82,10 @@ impl Place {
 pub fn place(plan: Result<bool, &Invalid>, next: Option<Timestamp>, refusal: Option<&str>) -> (Place, String) {
     match (plan, refusal) {
         (Err(mistake), _) => (Place::of(mistake), format!("{mistake}. No backup is made until then.")),
-        (Ok(_), Some(why)) => {
-            (Place::CreationRefused, format!("The backup that is due cannot be created, and is tried again: {why}"))
-        }
+        (Ok(_), Some(why)) => (
+            Place::CreationRefused,
+            format!("The backup that is due cannot be created, and is tried again: {}", cut(why)),
+        ),
         (Ok(true), None) => {
             (Place::Suspended, "No backup is made until spec.suspend is false; run-now still works.".to_owned())
         }
@@ -95,6 +96,11 @@ pub fn place(plan: Result<bool, &Invalid>, next: Option<Timestamp>, refusal: Opt
             None => (Place::Scheduled, "The schedule is followed.".to_owned()),
         },
     }
+}
+
+/// A policy may word its refusal at any length; a condition has a bound.
+fn cut(text: &str) -> String {
+    text.chars().take(1_024).collect()
 }
 
 /// What a pass tells the events of the schedule. `before` is where it was, `missed` the last slot without a backup.

@@ -170,6 +170,27 @@ fn a_failed_backup_is_tried_again_until_the_next_slot() {
 }
 
 #[test]
+fn a_further_try_is_over_once_anything_is_settled_after_its_slot() {
+    let plan = Plan { retries: 2, ..plan() };
+    let failed = vec![child(10, State::Bad(at(12), true))];
+    let ran = Record { last_run: Some(at(10)), ..settled(10) };
+    assert!(matches!(step(&plan, 14, &ran, &failed).step, Step::Create { .. }));
+    for (what, settled) in [("resumed or edited", at(13)), ("a later slot was missed", at(20))] {
+        let record = Record { settled: Some(settled), ..ran.clone() };
+        assert_eq!(step(&plan, 24, &record, &failed).step, Step::Rest, "{what}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_counts_only_for_a_slot_that_has_no_backup() {
+    let plan = Plan { retries: 2, ..plan() };
+    let ran = Record { last_run: Some(at(10)), ..settled(10) };
+    let now = seen(14, ran, vec![child(10, State::Bad(at(12), true))]);
+    let taken = created(decide(Ok(&plan), &now), &now, Creation::Taken);
+    assert_eq!((taken.record.missed, taken.record.tried_again, taken.missed), (0, 1, None));
+}
+
+#[test]
 fn only_old_finished_ones_are_removed_and_never_the_newest_good_one() {
     let keep = |good, failed| Plan { keep: Keep { good, failed }, suspend: true, ..plan() };
     let record = Record { is_suspended: true, ..settled(90) };
@@ -199,5 +220,8 @@ fn an_invalid_spec_runs_nothing_and_settles_the_past_when_it_is_mended() {
     let mended = step(&plan(), 35, &broken.record, &[]);
     assert_eq!((mended.step, mended.record.settled), (Step::Rest, Some(at(35))));
     let first = decide(Err(&invalid), &seen(25, Record::default(), vec![]));
-    assert_eq!(first.record.line, None, "still a first look");
+    let plan = Plan { run_now: Some("a".into()), ..plan() };
+    let mended = step(&plan, 35, &first.record, &[]);
+    assert_eq!((mended.step, mended.record.settled), (Step::Rest, Some(at(35))), "nothing is owed of that time");
+    assert_eq!(mended.record.run_now.as_deref(), Some("a"), "noted, not run");
 }

@@ -87,6 +87,7 @@ fn every_setting_is_called_in_sentences_what_it_is_called_in_help() {
         flags::API_SHARE,
         flags::POLL_MIN_SECONDS,
         flags::POLL_MAX_SECONDS,
+        flags::PROTECTED_INTERVAL_SECONDS,
         flags::DRAIN_SECONDS,
         flags::LEADER_ELECT,
         flags::LEASE_NAMESPACE,

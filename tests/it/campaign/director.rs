@@ -5,7 +5,7 @@
 //! is handed back to who asked.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use rustix::process::{Pid, Signal, kill_process};
 use tencentdb_simulator::{Cloud, Effect, End, Event, Rule, RunningRows, Stage};
 
-use super::plan::{Fault, Place, Plan, Server};
+use super::plan::{Cue, Fault, Place, Server};
 use super::version::Shape;
 use crate::cluster;
 
@@ -34,7 +34,9 @@ struct Notes {
 
 /// One run's director.
 pub(super) struct Director {
-    plan: Option<Plan>,
+    plan: Option<Cue>,
+    /// Whether nothing comes through to the API server.
+    away: AtomicBool,
     cloud: Cloud,
     notes: Mutex<Notes>,
     /// The operators by number; 0 is none.
@@ -43,9 +45,9 @@ pub(super) struct Director {
 
 impl Director {
     /// Directs a run in `cloud`; without a plan it only records.
-    pub(super) fn new(plan: Option<Plan>, cloud: &Cloud) -> Arc<Self> {
-        let director =
-            Arc::new(Self { plan, cloud: cloud.clone(), notes: Mutex::default(), victims: Default::default() });
+    pub(super) fn new(plan: Option<Cue>, cloud: &Cloud) -> Arc<Self> {
+        let (notes, victims) = (Mutex::default(), Default::default());
+        let director = Arc::new(Self { plan, away: AtomicBool::new(false), cloud: cloud.clone(), notes, victims });
         // Not a clone of the cloud within its own listener: it would never end.
         let own = Arc::downgrade(&director);
         cloud.on_event(move |event| {
@@ -87,6 +89,16 @@ impl Director {
     /// Operator `number` has this process now.
     pub(super) fn runs(&self, number: usize, pid: Pid) {
         self.victims[number].store(usize::try_from(pid.as_raw_nonzero().get()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// From now on nothing comes through to the API server, or everything does.
+    pub(super) fn part(&self, is_away: bool) {
+        self.away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// Whether nothing comes through.
+    pub(super) fn is_away(&self) -> bool {
+        self.away.load(Ordering::SeqCst)
     }
 
     fn hear(&self, event: &Event) {
@@ -227,7 +239,7 @@ impl Director {
     }
 
     /// To one operator, or to all; of a killed one nothing is left when this returns.
-    fn signal(&self, number: Option<usize>, signal: Signal) {
+    pub(super) fn signal(&self, number: Option<usize>, signal: Signal) {
         for (at, victim) in self.victims.iter().enumerate().filter(|(at, _)| number.is_none_or(|number| number == *at))
         {
             let raw = i32::try_from(victim.load(Ordering::SeqCst)).unwrap();

@@ -162,6 +162,15 @@ impl Fault {
     }
 }
 
+/// What a director is given: what happens, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Cue {
+    pub(super) place: Place,
+    pub(super) fault: Fault,
+    /// What happens after that.
+    pub(super) second: Option<(Place, Fault)>,
+}
+
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
@@ -194,6 +203,11 @@ impl Plan {
             | Fault::Lag(_)
             | Fault::Real(_) => Lane::Shared,
         }
+    }
+
+    /// What of it the director has to know.
+    pub(super) fn cue(&self) -> Cue {
+        Cue { place: self.place.clone(), fault: self.fault.clone(), second: self.second.clone() }
     }
 
     /// Its fault, or both, whatever the limits.

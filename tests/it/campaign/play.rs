@@ -1,11 +1,12 @@
 //! Plays plans side by side, shows how far it is, and counts what they came to.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::director::Director;
 use super::plan::{Lane, Plan};
-use super::{apart, room};
+use super::{apart, room, stage};
 
 /// The last row of the table: `~` sorts after every letter.
 const TOTAL: &str = "~ all";
@@ -19,6 +20,11 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    pub(super) fn row(&self) -> Row {
+        let class = self.plan.class();
+        Row { class, has_failed: self.wrong.is_some(), struck: self.struck, took: self.took }
+    }
+
     /// Its fault happened, and nothing was wrong.
     pub(super) fn has_passed(&self) -> bool {
         self.struck && self.wrong.is_none()
@@ -74,8 +80,9 @@ pub(super) fn play(plans: Vec<Plan>) -> Vec<Verdict> {
 }
 
 fn try_out(plan: Plan) -> Verdict {
-    let (begin, kept) = (Instant::now(), Mutex::default());
-    let run = apart(plan.story, Some(plan.clone()), 1, &kept);
+    let (begin, kept): (_, Mutex<Option<Arc<Director>>>) = (Instant::now(), Mutex::default());
+    let keep = |director| *kept.lock().unwrap() = Some(director);
+    let run = apart(|| stage::run(plan.story, Some(plan.clone()), 1, keep));
     let (wrong, struck, took) = match run {
         Ok(run) => (None, run.struck, run.took),
         Err(wrong) => {
@@ -88,17 +95,25 @@ fn try_out(plan: Plan) -> Verdict {
     Verdict { plan, wrong, struck, took }
 }
 
+/// What one plan adds to the table.
+pub(super) struct Row {
+    pub(super) class: &'static str,
+    pub(super) has_failed: bool,
+    pub(super) struck: bool,
+    pub(super) took: Duration,
+}
+
 /// Plans, passed, failed, not reached, by class.
-pub(super) fn table(verdicts: &[Verdict], took: Duration) {
+pub(super) fn table(rows: &[Row], took: Duration) {
     eprintln!("| class | plans | passed | failed | fault not reached | seconds |\n|---|---|---|---|---|---|");
     let mut classes: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
     let mut seconds: BTreeMap<&str, f64> = BTreeMap::new();
-    for verdict in verdicts {
-        let [passed, failed] = [verdict.has_passed(), verdict.wrong.is_some()].map(usize::from);
-        for class in [verdict.plan.class(), TOTAL] {
+    for Row { class, has_failed, struck, took } in rows {
+        let [passed, failed] = [*struck && !has_failed, *has_failed].map(usize::from);
+        for class in [*class, TOTAL] {
             let row = classes.entry(class).or_default();
-            *row = [row[0] + 1, row[1] + passed, row[2] + failed, row[3] + usize::from(!verdict.struck)];
-            *seconds.entry(class).or_default() += verdict.took.as_secs_f64();
+            *row = [row[0] + 1, row[1] + passed, row[2] + failed, row[3] + usize::from(!struck)];
+            *seconds.entry(class).or_default() += took.as_secs_f64();
         }
     }
     for (class, [plans, passed, failed, missed]) in &classes {

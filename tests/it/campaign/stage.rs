@@ -81,7 +81,7 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, patience: u32, keep: i
     let server = &tokio::task::spawn_blocking(get).await.unwrap().control_plane;
     let ca = std::fs::read(server.ca_file()).unwrap();
     let world = world(story, plan.as_ref(), lane).await;
-    let director = Director::new(plan.clone(), &world.cloud);
+    let director = Director::new(plan.as_ref().map(Plan::cue), &world.cloud);
     keep(director.clone());
     for rule in story.rules() {
         world.cloud.add_fault(rule);
@@ -106,11 +106,11 @@ pub(super) async fn run(story: Story, plan: Option<Plan>, patience: u32, keep: i
         patience,
         moved: (0, began),
     };
-    let address = wire::start(server.server_url(), &ca, stage.director.clone(), 0).await;
+    let address = wire::start(server.server_url(), &ca, stage.director.clone(), 0, wire::label).await;
     stage.redirect("kubeconfig", &address);
     stage.start();
     if story.operators() == 2 {
-        let address = wire::start(server.server_url(), &ca, stage.director.clone(), 1).await;
+        let address = wire::start(server.server_url(), &ca, stage.director.clone(), 1, wire::label).await;
         let kubeconfig = stage.world.folder.join("other.kubeconfig");
         std::fs::copy(stage.world.kubeconfig(), &kubeconfig).unwrap();
         stage.redirect("other.kubeconfig", &address);
@@ -151,7 +151,7 @@ async fn world(story: Story, plan: Option<&Plan>, lane: Lane) -> World {
 }
 
 /// A namespace without the cost of a `kubectl`.
-async fn namespace(cluster: &Cluster) -> String {
+pub(super) async fn namespace(cluster: &Cluster) -> String {
     let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(cluster.client().await);
     let wish = serde_json::from_value(json!({ "metadata": { "generateName": "plan-" } })).unwrap();
     namespaces.create(&kube::api::PostParams::default(), &wish).await.unwrap().metadata.name.unwrap()

@@ -30,14 +30,18 @@ struct Wire {
     client: reqwest::Client,
     director: Arc<Director>,
     number: usize,
+    label: Label,
 }
 
+/// What a request is called, if it has a place at all.
+pub(super) type Label = fn(&Method, &hyper::Uri) -> Option<&'static str>;
+
 /// Begins to serve operator `number` on a free port of loopback; the address.
-pub(super) async fn start(server: &str, ca_pem: &[u8], director: Arc<Director>, number: usize) -> String {
+pub(super) async fn start(server: &str, ca_pem: &[u8], director: Arc<Director>, number: usize, label: Label) -> String {
     drop(rustls::crypto::ring::default_provider().install_default());
     let ca = reqwest::Certificate::from_pem_bundle(ca_pem).unwrap();
     let client = reqwest::Client::builder().no_proxy().http1_only().tls_certs_only(ca).build().unwrap();
-    let wire = Arc::new(Wire { server: server.to_owned(), client, director, number });
+    let wire = Arc::new(Wire { server: server.to_owned(), client, director, number, label });
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", socket.local_addr().unwrap());
     tokio::spawn(async move {
@@ -62,7 +66,10 @@ impl Wire {
 async fn forward(wire: Arc<Wire>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Broken("the request broke off"))?.to_bytes();
-    let label = label(&parts.method, &parts.uri);
+    let label = (wire.label)(&parts.method, &parts.uri);
+    if wire.director.is_away() {
+        return Err(Broken("nothing comes through"));
+    }
     let mut wait = Duration::ZERO;
     match label.and_then(|label| wire.passes(label, " before")) {
         Some(Fault::KillLate) => wait = Duration::from_millis(700),
@@ -96,7 +103,10 @@ async fn forward(wire: Arc<Wire>, request: Request<Incoming>) -> Result<Response
         response = response.header(name, value);
     }
     let is_good = answer.status().is_success();
-    let pieces = answer.bytes_stream_of();
+    let director = wire.director.clone();
+    let pieces =
+        answer.bytes_stream_of().map(move |piece| if director.is_away() { Err(Broken("away")) } else { piece });
+    let pieces = pieces.boxed();
     let body = match label {
         Some("watch") if is_good && !is_cut => BodyExt::boxed_unsync(StreamBody::new(events(wire, pieces))),
         _ if is_cut => {
@@ -191,8 +201,8 @@ fn refusal(code: u16) -> Response<Body> {
     response.body(BodyExt::boxed_unsync(body)).unwrap()
 }
 
-/// The kind of a request.
-fn label(method: &Method, uri: &hyper::Uri) -> Option<&'static str> {
+/// The kind of a request about a backup.
+pub(super) fn label(method: &Method, uri: &hyper::Uri) -> Option<&'static str> {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let is_read = *method == Method::GET;
     if path.ends_with("/sqlserverbackups") && is_read {

@@ -113,9 +113,13 @@ pub(crate) fn furnish(cluster: &Cluster, namespace: &str) {
 }
 
 /// An order that needs every right: it names no Secret that is there, then a key that may do nothing, then none again,
-/// which counts an event up, and then the right one. Ends when the backup is complete.
+/// which counts an event up, and then the right one; and beside it a schedule. Ends when both backups are complete.
 pub(crate) async fn main_job(client: Client, namespace: &str) {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &rights::kind());
+    futures::future::join(run_an_order(&api), run_a_schedule(&api, &client, namespace)).await;
+}
+
+async fn run_an_order(api: &Api<DynamicObject>) {
     let spec = json!({
         "instanceId": "mssql-sim00001", "region": "ap-guangzhou", "strategy": "Instance",
         "credentialsRef": { "name": "missing" },
@@ -129,20 +133,19 @@ pub(crate) async fn main_job(client: Client, namespace: &str) {
         ("Completed", ""),
     ];
     for (reason, secret) in then {
-        reaches(&api, "first", reason).await;
+        reaches(api, "first", reason).await;
         if !secret.is_empty() {
             let patch = Patch::Merge(json!({ "spec": { "credentialsRef": { "name": secret } } }));
             api.patch("first", &PatchParams::default(), &patch).await.unwrap();
         }
     }
-    run_a_schedule(&api, &client, namespace).await;
 }
 
 /// A schedule whose time never comes in a test is seen, and makes a backup because it is told to.
 async fn run_a_schedule(orders: &Api<DynamicObject>, client: &Client, namespace: &str) {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &rights::schedules());
     let wish = json!({
-        "instanceId": "mssql-sim00001", "region": "ap-guangzhou", "strategy": "Instance",
+        "instanceId": "mssql-sim00002", "region": "ap-guangzhou", "strategy": "Instance",
         "credentialsRef": { "name": "tencentdb" },
     });
     let spec = json!({ "schedule": "0 0 29 2 *", "template": { "spec": wish } });

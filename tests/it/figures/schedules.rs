@@ -42,7 +42,7 @@ async fn until(api: &Api<DynamicObject>, name: &str, wanted: impl Fn(&Value) -> 
         if wanted(&status) {
             return;
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "{name}: {status:#}");
+        assert!(begin.elapsed() < Duration::from_mins(1), "{name}: {status:#}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

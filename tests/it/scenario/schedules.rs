@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -92,11 +92,17 @@ fn is(object: &Value, kind: &str, status: &str, reason: &str) -> bool {
     condition(object, kind) == (status.to_owned(), reason.to_owned())
 }
 
-/// The full minute that comes next, at least five seconds ahead.
-fn next_minute() -> Timestamp {
-    let soon = Timestamp::now() + SignedDuration::from_secs(5);
-    let minute = soon.round((Unit::Minute, 1)).unwrap();
-    if minute < soon { minute + SignedDuration::from_mins(1) } else { minute }
+/// The full minute that comes next. One that is almost there is waited for, so that what is created now runs at no other.
+async fn next_minute() -> Timestamp {
+    loop {
+        let now = sqlserver_backup_operator::runtime::clock::now();
+        let ceiling = TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Ceil);
+        let next = now.round(ceiling).unwrap();
+        if next.duration_since(now) > SignedDuration::from_secs(10) {
+            return next;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 fn name_of(schedule: &str, slot: Timestamp) -> String {
@@ -115,7 +121,7 @@ async fn a_backup_is_made_at_its_time_belongs_to_the_schedule_and_goes_with_it()
         "spec": { "instanceId": INSTANCE, "region": "ap-guangzhou", "strategy": "Instance", "credentialsRef": { "name": SECRET } },
     });
     let spec = json!({ "template": template, "objective": { "maxAge": "1h" } });
-    let slot = next_minute();
+    let slot = next_minute().await;
     let schedule = schedules.create("minutely", json!({ "argocd.argoproj.io/tracking-id": "mine" }), spec).await;
     let fresh = schedules.until("minutely", "followed", |object| is(object, "Ready", "True", "Scheduled")).await;
     assert!(schedules.names("minutely").await.is_empty(), "nothing runs on create");
@@ -201,7 +207,7 @@ async fn what_nobody_can_follow_says_so_and_holds_up_nobody() {
 async fn a_backup_still_at_work_costs_the_slot_and_is_told() {
     let world = World::with(|plan| plan.cloud.switches.backup_seconds = Some(75.0)).await;
     let schedules = Schedules::of(&world);
-    let first = next_minute();
+    let first = next_minute().await;
     let schedule = schedules.create("long", json!({}), json!({})).await;
     let skipped = schedules.until("long", "a slot skipped", |object| object["status"]["missedRuns"] == 1).await;
     schedules.change("long", json!({ "spec": { "suspend": true } })).await;
@@ -222,7 +228,7 @@ async fn a_backup_still_at_work_costs_the_slot_and_is_told() {
 async fn somebody_elses_object_of_that_name_is_reported_and_left_alone() {
     let world = World::usual().await;
     let schedules = Schedules::of(&world);
-    let slot = next_minute();
+    let slot = next_minute().await;
     let theirs = world.order(&name_of("taken", slot), json!({})).await;
     let schedule = schedules.create("taken", json!({}), json!({ "successfulHistoryLimit": 0 })).await;
     let found = schedules.until("taken", "a name taken", |object| object["status"]["missedRuns"] == 1).await;
@@ -240,7 +246,7 @@ async fn a_failed_backup_is_made_once_more_and_keeps_no_promise_until_then() {
     let ends = |end| world.cloud.change_instance(INSTANCE, |instance| instance.backups_end = end);
     ends(End::Failed);
     let schedules = Schedules::of(&world);
-    let slot = next_minute();
+    let slot = next_minute().await;
     let hourly = format!("{} * * * *", slot.strftime("%-M"));
     let spec = json!({ "schedule": hourly, "retries": 1, "objective": { "maxAge": "1h" } });
     let schedule = schedules.create("again", json!({}), spec).await;

@@ -1,4 +1,4 @@
-//! `make demo`: the operator at work on a real API server and a simulated cloud, in four scenes that check themselves.
+//! `make demo`: the operator at work on a real API server and a simulated cloud, in five scenes that check themselves.
 //!
 //! | exit code | meaning |
 //! |---|---|

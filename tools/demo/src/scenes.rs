@@ -1,4 +1,4 @@
-//! The four scenes: what happens, what to look at, and what must be true at the end of each.
+//! The five scenes: what happens, what to look at, and what must be true at the end of each.
 //!
 //! A scene tells the cloud how to behave, applies objects of `examples/`, and waits until the API server and the cloud's
 //! ledger show what was promised. It fails as soon as that cannot come any more, at the latest after some patience. No
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use tencentdb_simulator::{Effect, End, Rule};
 
-use crate::stage::{LISTING_LAG, WHOLE};
+use crate::stage::{LISTING_LAG, PARTS, WHOLE};
 use crate::theatre::{BREATH, Theatre, Told};
 
 /// One promise, acted out.
@@ -21,7 +21,7 @@ pub(crate) struct Scene {
 }
 
 /// In the order of the play.
-pub(crate) const SCENES: [Scene; 4] = [
+pub(crate) const SCENES: [Scene; 5] = [
     Scene {
         title: "two orders, two copies",
         look_at: "A whole instance and two databases of another one. Watch STATUS: the cloud's receipt comes as FLOW, and \
@@ -45,6 +45,13 @@ pub(crate) const SCENES: [Scene; 4] = [
         look_at: "The cloud accepts, but its answer never arrives; then the operator is killed. A script that asks again \
                   makes a second backup here. Count the lines of this order in the ledger.",
         play: a_lost_answer,
+    },
+    Scene {
+        title: "a schedule, and a promise of freshness",
+        look_at: "A backup every minute, by the clocks of Shanghai, with a few seconds of spread; and a promise: a good copy \
+                  of the whole instance, never older than ten minutes. A first one, asked for now, fails in the cloud. Watch \
+                  PROTECTED: a failure stops nothing, and the next time of the schedule keeps the promise.",
+        play: a_schedule,
     },
 ];
 
@@ -126,4 +133,25 @@ fn a_lost_answer(it: &mut Theatre<'_>) -> Result<String> {
     let order = view.order(&name).context("the order is gone")?;
     ensure!(view.asked(order).iter().all(|entry| !entry.delivered), "the answer was not lost");
     Ok(format!("{name} was adopted and is Ready, {size}. The cloud was asked once and made one backup."))
+}
+
+fn a_schedule(it: &mut Theatre<'_>) -> Result<String> {
+    it.stage.cloud().change_instance(PARTS, |instance| instance.backups_end = End::Failed);
+    let name = it.schedule()?;
+    it.until_protected(&name, "NoBackupYet")?;
+    it.annotate(&name, "tencentdb.dev/run-now=please")?;
+    let failed = it.until_child(&name, "Failed")?;
+    it.linger(BREATH)?;
+    let view = it.watch()?;
+    let schedule = view.schedule(&name).context("the schedule is gone")?;
+    ensure!(schedule.reason("Protected") == "NoBackupYet", "Protected by a backup that failed");
+    ensure!(schedule.reason("Ready") == "Scheduled", "a failure stopped the schedule");
+    it.stage.cloud().change_instance(PARTS, |instance| instance.backups_end = End::Success);
+    it.screen
+        .say("The cloud can make backups again, and nobody does anything: the next time of the schedule comes.")?;
+    let copy = it.until_child(&name, "Completed")?;
+    it.until_protected(&name, "WithinObjective")?;
+    it.suspend(&name)?;
+    it.until_rest(&name)?;
+    Ok(format!("{failed} failed and stopped nothing; {copy} was made at its time, and PROTECTED turned True."))
 }

@@ -24,7 +24,7 @@ const YELLOW: &str = "33";
 const CYAN: &str = "36";
 
 /// Words of the boards that carry the story.
-const WORDS: [(&str, &str); 12] = [
+const WORDS: [(&str, &str); 14] = [
     ("True", GREEN),
     ("Completed", GREEN),
     ("complete", GREEN),
@@ -36,6 +36,8 @@ const WORDS: [(&str, &str); 12] = [
     ("lost", YELLOW),
     ("ResourceUnavailable.InstanceStatusInvalid", YELLOW),
     ("DatabaseNotFound", RED),
+    ("Failed", RED),
+    ("failed", RED),
     ("ResourceNotFound.DBNotFound", RED),
 ];
 

@@ -21,7 +21,7 @@ use crate::screen::Screen;
 /// The instance that the examples back up as a whole.
 pub(crate) const WHOLE: &str = "mssql-njj2mtpl";
 /// The instance of which they back up some databases.
-const PARTS: &str = "mssql-b7kq2d0w";
+pub(crate) const PARTS: &str = "mssql-b7kq2d0w";
 
 /// Namespace and name of the operator's account in `deploy/manifest.yaml`.
 const ACCOUNT: &str = "sqlserver-backup-operator";
@@ -84,6 +84,7 @@ impl Stage {
             "--poll-min-seconds=1",
             "--poll-max-seconds=2",
             "--listing-lag-seconds=1",
+            "--protected-interval-seconds=10",
             "--admin-address=127.0.0.1:0",
             "--log-format=text",
         ];
@@ -129,6 +130,7 @@ impl Stage {
             format!("export PATH={}:$PATH   # the kubectl that fits", kubectl.display()),
             "kubectl describe ssb".to_owned(),
             "kubectl create -f examples/04-generate-name.yaml".to_owned(),
+            "kubectl annotate ssbs every-minute tencentdb.dev/run-now=again --overwrite".to_owned(),
             format!("curl {}   # what the cloud can be told to do", self.cloud.control_url()),
             format!("tail -f {}/operator*.log", self.plane.folder().display()),
         ]
@@ -139,6 +141,14 @@ impl Stage {
 pub(crate) fn example(name: &str) -> Result<String> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples")).canonicalize()?.join(name);
     Ok(path.to_string_lossy().into_owned())
+}
+
+/// The schedule of the last scene, as it is called from the top of the tree.
+pub(crate) const SCHEDULE: &str = "tools/demo/every-minute.yaml";
+
+/// Where that file is.
+pub(crate) fn schedule_file() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/every-minute.yaml").to_owned()
 }
 
 /// The cloud that the examples speak of.

@@ -13,11 +13,13 @@ use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 
 use crate::scenes::{SCENES, Scene};
 use crate::screen::Screen;
-use crate::stage::{Stage, example};
+use crate::stage::{SCHEDULE, Stage, example, schedule_file};
 use crate::view::{Order, View};
 
 /// How long a scene waits for one thing. What it waits for takes some seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// The same for a time of the schedule: a minute, its spread, and the backup.
+const A_MINUTE: Duration = Duration::from_secs(130);
 const TICK: Duration = Duration::from_millis(400);
 /// For reading what is going on, before something else happens.
 pub(crate) const BREATH: Duration = Duration::from_secs(2);
@@ -126,13 +128,17 @@ impl<'a> Theatre<'a> {
 
     /// Shows what happens until `look` has seen what it looks for.
     fn until<T>(&mut self, what: &str, look: impl Fn(&View) -> Result<Option<T>>) -> Result<T> {
+        self.within(PATIENCE, what, look)
+    }
+
+    fn within<T>(&mut self, patience: Duration, what: &str, look: impl Fn(&View) -> Result<Option<T>>) -> Result<T> {
         let begin = Instant::now();
         loop {
             let view = self.watch()?;
             if let Some(seen) = look(&view)? {
                 return Ok(seen);
             }
-            ensure!(begin.elapsed() < PATIENCE, "{what}: not seen within {} s", PATIENCE.as_secs());
+            ensure!(begin.elapsed() < patience, "{what}: not seen within {} s", patience.as_secs());
             sleep(TICK);
         }
     }
@@ -153,6 +159,53 @@ impl<'a> Theatre<'a> {
             let Some(order) = view.order(name) else { return Ok(None) };
             ensure!(!order.is("Stalled"), "{}", ended(order));
             if order.is("Ready") { told(view, order).map(Some) } else { Ok(None) }
+        })
+    }
+
+    /// Applies the schedule; its name.
+    pub(crate) fn schedule(&mut self) -> Result<String> {
+        let printed = self.stage.kubectl(&["apply", "--output", "name", "--filename", &schedule_file()])?;
+        self.screen.command(&format!("kubectl apply -f {SCHEDULE}"), &printed)?;
+        let name = printed.trim().strip_prefix("sqlserverbackupschedule.tencentdb.dev/");
+        name.map(str::to_owned).context("no schedule was applied")
+    }
+
+    /// `kubectl annotate` of a schedule.
+    pub(crate) fn annotate(&mut self, name: &str, annotation: &str) -> Result<()> {
+        let printed = self.stage.kubectl(&["annotate", "ssbs", name, annotation])?;
+        self.screen.command(&format!("kubectl annotate ssbs {name} {annotation}"), &printed)?;
+        Ok(())
+    }
+
+    /// The last of a schedule, so that it does not go on for ever.
+    pub(crate) fn suspend(&mut self, name: &str) -> Result<()> {
+        let patch = r#"{"spec":{"suspend":true}}"#;
+        let printed = self.stage.kubectl(&["patch", "ssbs", name, "--type=merge", "--patch", patch])?;
+        self.screen.command(&format!("kubectl patch ssbs {name} --type=merge --patch '{patch}'"), &printed)?;
+        Ok(())
+    }
+
+    /// Until its condition `Protected` has this reason.
+    pub(crate) fn until_protected(&mut self, name: &str, reason: &str) -> Result<()> {
+        self.until(&format!("{name} is {reason}"), |view| {
+            Ok(view.schedule(name).filter(|it| it.reason("Protected") == reason).map(drop))
+        })
+    }
+
+    /// Until a backup of the schedule stands in this row; its name.
+    pub(crate) fn until_child(&mut self, schedule: &str, reason: &str) -> Result<String> {
+        let of_it = format!("{schedule}-");
+        self.within(A_MINUTE, &format!("a backup of {schedule} is {reason}"), |view| {
+            let mut its = view.orders().filter(|order| order.name().starts_with(&of_it) && order.reason() == reason);
+            Ok(its.next().map(|order| order.name().to_owned()))
+        })
+    }
+
+    /// Until it is suspended, and none of its backups is at work.
+    pub(crate) fn until_rest(&mut self, name: &str) -> Result<()> {
+        self.until(&format!("{name} rests"), |view| {
+            let is_suspended = view.schedule(name).is_some_and(|it| it.reason("Ready") == "Suspended");
+            Ok((is_suspended && !view.orders().any(|order| order.is("Reconciling"))).then_some(()))
         })
     }
 

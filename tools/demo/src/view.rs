@@ -5,7 +5,7 @@
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use sqlserver_backup_operator::api::{SqlServerBackup, SqlServerBackupStatus};
+use sqlserver_backup_operator::api::{SqlServerBackup, SqlServerBackupSchedule, SqlServerBackupStatus};
 use tencentdb_simulator::{Backup, Entry};
 
 use crate::stage::Stage;
@@ -27,22 +27,29 @@ pub(crate) struct Row {
 pub(crate) struct View {
     table: String,
     orders: Vec<SqlServerBackup>,
+    /// Nothing before there is a schedule.
+    plan: String,
+    schedules: Vec<SqlServerBackupSchedule>,
     ledger: Vec<(String, [String; 5])>,
     entries: Vec<Entry>,
     backups: Vec<Backup>,
 }
 
 #[derive(Deserialize)]
-struct List {
-    items: Vec<SqlServerBackup>,
+struct List<K> {
+    items: Vec<K>,
 }
 
 impl View {
     /// Asks the API server and the cloud.
     pub(crate) fn take(stage: &Stage) -> Result<Self> {
         let table = stage.kubectl(&["get", "ssb"])?;
-        let list: List = serde_json::from_str(&stage.kubectl(&["get", "ssb", "--output", "json"])?)
+        let list: List<SqlServerBackup> = serde_json::from_str(&stage.kubectl(&["get", "ssb", "--output", "json"])?)
             .context("the list of backups cannot be read")?;
+        let plan = stage.kubectl(&["get", "ssbs", "--ignore-not-found"])?;
+        let schedules: List<SqlServerBackupSchedule> =
+            serde_json::from_str(&stage.kubectl(&["get", "ssbs", "--output", "json"])?)
+                .context("the list of schedules cannot be read")?;
         let (now, entries, backups) = (stage.cloud().now(), stage.cloud().ledger(), stage.cloud().backups());
         // An answer counts as delivered only after its last byte: one that is just leaving is not lost.
         let is_lost = |entry: &Entry| !entry.delivered && now.duration_since(entry.received).as_millis() >= 300;
@@ -51,25 +58,34 @@ impl View {
         let own = own.map(|backup| (backup.started.to_string(), row_of_the_clouds_own(backup)));
         let mut ledger: Vec<_> = asked.chain(own).collect();
         ledger.sort();
-        Ok(Self { table, orders: list.items, ledger, entries, backups })
+        Ok(Self { table, orders: list.items, plan, schedules: schedules.items, ledger, entries, backups })
     }
 
     /// What is put on the screen.
-    pub(crate) fn boards(&self) -> [Board; 2] {
+    pub(crate) fn boards(&self) -> Vec<Board> {
         // The last column is the age.
         let orders = self.table.lines().map(|line| Row { text: line.to_owned(), key: words(line, 1) });
         let head = ["TIME", "FLOW", "BACKUP NAME", "BACKUP", "ANSWER"].map(str::to_owned);
         let lines = aligned(std::iter::once(&head).chain(self.ledger.iter().map(|(_, row)| row)));
         let ledger = lines.into_iter().map(|text| Row { key: words(&text, 0), text });
-        [
-            Board { title: "kubectl get ssb", rows: orders.collect() },
-            Board { title: "the cloud's ledger: what it was asked, and what it did", rows: ledger.collect() },
-        ]
+        let mut boards = vec![Board { title: "kubectl get ssb", rows: orders.collect() }];
+        if !self.plan.is_empty() {
+            let keys = std::iter::once(String::new()).chain(self.schedules.iter().map(|it| Schedule(it).key()));
+            let rows = self.plan.lines().zip(keys).map(|(text, key)| Row { text: text.to_owned(), key });
+            boards.insert(0, Board { title: "kubectl get ssbs", rows: rows.collect() });
+        }
+        boards.push(Board { title: "the cloud's ledger: what it was asked, and what it did", rows: ledger.collect() });
+        boards
     }
 
     /// The order of this name, once it exists.
     pub(crate) fn order(&self, name: &str) -> Option<Order<'_>> {
         self.orders().find(|order| order.name() == name)
+    }
+
+    /// The schedule of this name, once it exists.
+    pub(crate) fn schedule(&self, name: &str) -> Option<Schedule<'_>> {
+        self.schedules.iter().find(|it| it.metadata.name.as_deref() == Some(name)).map(Schedule)
     }
 
     /// Every order.
@@ -124,6 +140,26 @@ impl<'a> Order<'a> {
     pub(crate) fn is(self, kind: &str) -> bool {
         let [status, ..] = self.condition(kind);
         status == "True"
+    }
+}
+
+/// One schedule.
+#[derive(Clone, Copy)]
+pub(crate) struct Schedule<'a>(&'a SqlServerBackupSchedule);
+
+impl<'a> Schedule<'a> {
+    /// The reason of a condition; empty before there is one.
+    pub(crate) fn reason(self, kind: &str) -> &'a str {
+        let conditions = self.0.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        conditions.iter().find(|condition| condition.type_ == kind).map_or("", |condition| &condition.reason)
+    }
+
+    /// What its row tells beside two ages.
+    fn key(self) -> String {
+        let name = self.0.metadata.name.as_deref().unwrap_or_default();
+        let next = self.0.status.as_ref().and_then(|status| status.next_schedule_time.as_ref());
+        let next = next.map(|next| next.0.to_string()).unwrap_or_default();
+        format!("schedule {name} {} {} {next} {}", self.reason("Ready"), self.reason("Protected"), self.0.spec.suspend)
     }
 }
 

@@ -4,7 +4,10 @@
 # Orders and schedules are found by list and watch, and read once more by get before anything is done for them. Their spec
 # belongs to people: no verb here can change it.
 - apiGroups: [tencentdb.dev]
-  resources: [sqlserverbackups, sqlserverbackupschedules]
+  resources: [sqlserverbackups]
+  verbs: [get, list, watch]
+- apiGroups: [tencentdb.dev]
+  resources: [sqlserverbackupschedules]
   verbs: [get, list, watch]
 # A schedule's orders are created when they are due, and deleted once they are more than its history limits keep.
 - apiGroups: [tencentdb.dev]
@@ -12,15 +15,8 @@
   verbs: [create, delete]
 # Progress is written as a patch of the status, under the version that was read.
 - apiGroups: [tencentdb.dev]
-  resources: [sqlserverbackups/status, sqlserverbackupschedules/status]
+  resources: [sqlserverbackups/status]
   verbs: [patch]
-# A schedule makes an order when its time has come, and removes the objects of old ones; the copies stay in the cloud.
-- apiGroups: [tencentdb.dev]
-  resources: [sqlserverbackups]
-  verbs: [create, delete]
-- apiGroups: [tencentdb.dev]
-  resources: [sqlserverbackupschedules]
-  verbs: [get, list, watch]
 - apiGroups: [tencentdb.dev]
   resources: [sqlserverbackupschedules/status]
   verbs: [patch]

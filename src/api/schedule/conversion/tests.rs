@@ -124,7 +124,7 @@ fn every_place_has_its_three_conditions_and_others_stay() {
         assert_eq!((conditions[1].status.as_str(), conditions[1].reason.as_str()), ("Unknown", "Pending"));
         assert_eq!(conditions[2].status, stalled.as_str(), "{place:?}");
         assert!(conditions[..3].iter().all(|one| one.observed_generation == Some(3)));
-        assert_eq!(conditions[3..], [foreign.clone()]);
+        assert_eq!(conditions[3..], *std::slice::from_ref(&foreign));
     }
 }
 
@@ -253,11 +253,14 @@ fn child_of(cause: &Cause, conditions: &[(&str, &str, &str)], metadata: &Value) 
     serde_json::from_value(object).unwrap()
 }
 
+/// Type, status and reason of each.
+type Conditions<'a> = &'a [(&'a str, &'a str, &'a str)];
+
 #[test]
 fn a_child_is_what_it_was_made_for_and_how_far_it_is() {
     let ended = at("2026-11-24T19:00:00Z");
     let cause = Cause::Slot(night(), 1);
-    let states: [(&[(&str, &str, &str)], State); 5] = [
+    let states: [(Conditions<'_>, State); 5] = [
         (&[], State::AtWork),
         (&[(READY, "Unknown", "Pending"), (STALLED, "False", "Pending")], State::AtWork),
         (

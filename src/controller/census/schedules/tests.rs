@@ -140,8 +140,8 @@ fn they_are_told_of_in_one_order_and_without_what_is_being_deleted() {
     let mut going = named("a", "going");
     going["metadata"]["deletionTimestamp"] = json!(at(1).to_string());
     let objects: Vec<_> = [named("b", "x"), named("a", "y"), going, named("a", "x")].into_iter().map(stored).collect();
-    let names: Vec<_> = schedules(&objects).into_iter().map(|it| (it.namespace, it.name)).collect();
-    assert_eq!(names, [("a", "x"), ("a", "y"), ("b", "x")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    let told: Vec<_> = schedules(&objects).into_iter().map(|it| (it.namespace, it.name)).collect();
+    assert_eq!(told, [("a", "x"), ("a", "y"), ("b", "x")].map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
 /// A backup that the schedule made for the slot at `second`, its try of that number, in the row of `reason`.
