@@ -51,9 +51,9 @@ impl World {
         Self { orders, writer, woken }
     }
 
-    fn tell(&mut self, event: Event<StoredBackup>) -> Vec<String> {
-        self.writer.apply_watcher_event(&event);
-        self.orders.meet(&event, &LIMITS);
+    fn tell(&mut self, event: &Event<StoredBackup>) -> Vec<String> {
+        self.writer.apply_watcher_event(event);
+        self.orders.meet(event, &LIMITS);
         self.woken()
     }
 
@@ -88,14 +88,14 @@ fn the_oldest_order_that_waits_for_the_instance_is_first_until_it_leaves() {
         .map(|(name, second, instance)| order(name, second, instance, "InstanceBusy"));
     let mut world = World::new(&[a.clone(), b.clone(), c.clone()]);
     assert_eq!([&a, &b, &c].map(|order| world.turn(order)), [Turn::Now, Turn::Behind, Turn::Now]);
-    assert_eq!(world.tell(Event::Apply(order("a", 1, "mssql-x", "Running"))), ["b"], "whose turn it is at once");
+    assert_eq!(world.tell(&Event::Apply(order("a", 1, "mssql-x", "Running"))), ["b"], "whose turn it is at once");
     assert_eq!(world.turn(&b), Turn::Now);
     let mut leaving = b;
     leaving.metadata.deletion_timestamp.clone_from(&leaving.metadata.creation_timestamp);
     let d = order("d", 2, "mssql-x", "InstanceBusy");
-    assert!(world.tell(Event::Apply(d.clone())).is_empty());
-    assert_eq!(world.tell(Event::Apply(leaving.clone())), ["d"]);
-    assert!(world.tell(Event::Delete(leaving)).is_empty(), "it waited no more");
+    assert!(world.tell(&Event::Apply(d.clone())).is_empty());
+    assert_eq!(world.tell(&Event::Apply(leaving.clone())), ["d"]);
+    assert!(world.tell(&Event::Delete(leaving)).is_empty(), "it waited no more");
     assert!(world.orders.hold(&d) && !world.orders.hold(&order("e", 0, "mssql-x", "Running")));
 }
 
@@ -113,9 +113,9 @@ fn an_end_wakes_the_next_that_was_not_refused_within_the_lag() {
     refused.status.fields.attempts = Some(1);
     refused.status.fields.error =
         serde_json::from_value(serde_json::json!({ "code": "c", "time": now.to_string() })).ok();
-    assert!(world.tell(Event::Apply(refused)).is_empty());
-    assert!(world.tell(Event::Apply(order("third", 2, "mssql-x", "InstanceBusy"))).is_empty());
-    assert_eq!(world.tell(Event::Apply(order("runs", 0, "mssql-x", "Completed"))), ["third"]);
+    assert!(world.tell(&Event::Apply(refused)).is_empty());
+    assert!(world.tell(&Event::Apply(order("third", 2, "mssql-x", "InstanceBusy"))).is_empty());
+    assert_eq!(world.tell(&Event::Apply(order("runs", 0, "mssql-x", "Completed"))), ["third"]);
     assert_eq!(world.turn(&third), Turn::Now);
 }
 
@@ -153,13 +153,13 @@ fn what_an_object_owns_is_found_by_its_uid() {
         child
     };
     let mut world = World::new(&[child("a", "one"), child("b", "other"), order("c", 1, "mssql-x", "Running")]);
-    world.tell(Event::Apply(child("d", "one")));
+    world.tell(&Event::Apply(child("d", "one")));
     let names = |world: &World, space: &str| {
         world.orders.owned(space, "one").iter().map(|order| order.name_any()).collect::<Vec<_>>()
     };
     assert_eq!(names(&world, "n"), ["a", "d"]);
     assert!(names(&world, "elsewhere").is_empty());
-    world.tell(Event::Delete(child("a", "one")));
-    world.tell(Event::Apply(child("d", "other")));
+    world.tell(&Event::Delete(child("a", "one")));
+    world.tell(&Event::Apply(child("d", "other")));
     assert!(names(&world, "n").is_empty(), "gone, and given away");
 }
