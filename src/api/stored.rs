@@ -10,6 +10,8 @@
 //! It gives the whole object or nothing. An order whose spec became unreadable may still have a backup in flight, and
 //! its status says which.
 
+mod meta;
+
 use super::schedule::{
     Cursor, LastResult, LatestCopy, MissedRun, SqlServerBackupSchedule, SqlServerBackupScheduleSpec,
     SqlServerBackupScheduleStatus,
@@ -24,7 +26,8 @@ use serde_json::{Map, Value};
 #[derive(Resource, serde::Deserialize, Clone, Debug)]
 #[resource(inherit = "SqlServerBackup")]
 pub struct StoredBackup {
-    /// As every object has it.
+    /// As every object has it, less what nobody here reads.
+    #[serde(deserialize_with = "meta::read")]
     pub metadata: ObjectMeta,
     /// The wish, or why it cannot be read.
     #[serde(default)]
@@ -38,7 +41,8 @@ pub struct StoredBackup {
 #[derive(Resource, serde::Deserialize, Clone, Debug)]
 #[resource(inherit = "SqlServerBackupSchedule")]
 pub struct StoredSchedule {
-    /// As every object has it.
+    /// As every object has it, less what nobody here reads.
+    #[serde(deserialize_with = "meta::read")]
     pub metadata: ObjectMeta,
     /// The promise, or why it cannot be read.
     #[serde(default)]
@@ -117,6 +121,10 @@ impl<S: Status> ReadStatus<S> {
         let fields = match value {
             Value::Null => S::default(),
             Value::Object(mut fields) => {
+                // As good as always. Each part is tried alone only where this says that one of them cannot be read.
+                if let Ok(whole) = S::deserialize(&fields) {
+                    return Self { fields: whole, unreadable };
+                }
                 S::keep_parts(&mut fields, &mut unreadable);
                 if let Some(Value::Array(conditions)) = fields.get_mut("conditions") {
                     keep_conditions(conditions, &mut unreadable);

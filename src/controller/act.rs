@@ -52,15 +52,23 @@ async fn submit(mut view: View, backup_name: &str, attempt: i64, time: Timestamp
     if !ctx.lead.leads() || ctx.cloud.is_held_back(access) {
         return (view, Outcome::NotDurable);
     }
+    // Somebody may have been refused while this pass looked.
+    if !ctx.orders.send(&view.object, clock::now(), &ctx.limits) {
+        return (view, Outcome::NotDurable);
+    }
     let intent = Intent { backup_name: backup_name.to_owned(), attempt, time, holder: ctx.holder.clone() };
     // If we die here, nothing was announced and nothing sent: the next pass plans the same attempt anew.
-    let Some(object) = write_ahead(&view, &intent, ctx).await else { return (view, Outcome::NotDurable) };
+    let Some(object) = write_ahead(&view, &intent, ctx).await else {
+        ctx.orders.answer(&view.object, &Outcome::NotDurable, clock::now());
+        return (view, Outcome::NotDurable);
+    };
     view.seen.record = conversion::record(&object.status);
     view.object = Arc::new(object);
     let access = access.clone();
     // If we die here, the intent is durable and nothing was sent: the next pass is in doubt, and after the fence proves
     // that there is no backup.
     let outcome = ctx.cloud.submit(&access, signed, Some(token)).await;
+    ctx.orders.answer(&view.object, &outcome, clock::now());
     // If we die here, the answer is lost: the next pass is in doubt and finds the backup by its name.
     (view, outcome)
 }

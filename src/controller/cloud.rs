@@ -229,6 +229,8 @@ impl Cloud {
     }
 
     async fn send<C: Call>(&self, access: &Access, key: &Key, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
+        let leaves = self.budget().depart(&access.identity(), &access.region, C::ACTION, clock::now());
+        wait_for(Some(leaves)).await;
         let began = Instant::now();
         let answer = self.client.send(signed).await;
         let (code, request_id) = match &answer {

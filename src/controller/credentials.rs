@@ -2,7 +2,7 @@
 //!
 //! # What it guarantees
 //! - A Secret is read by name, in the order's own namespace, at most once a minute and once more when the cloud rejects its
-//!   key, and never listed or watched.
+//!   key, however many passes ask at once, and never listed or watched.
 //! - Who may use the operator's identity is a setting. The refusal reads the same whether or not there is one.
 //! - A key that the cloud rejects holds up the orders under that key and nobody else, see `breaker`.
 //! - No value of a Secret leaves this file except inside a [`Credential`], which cannot be printed.
@@ -43,7 +43,7 @@ pub use self::own::Source;
 /// answer, that pass would come an instant too early, find the old mistake, and rest for another minute.
 const FRESH_SECONDS: i64 = 60;
 
-/// How long a pass waits for another one that looks for a key in place of a rejected one.
+/// How long a pass waits for another one that reads the same Secret, or looks for a key in place of a rejected one.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whose key it is.
@@ -106,12 +106,17 @@ pub enum Found {
 /// What a Secret held, with its version; or what is wrong with it.
 type Read = Result<(Credential, String), String>;
 
+/// Who may read a Secret now.
+type Door = Arc<sync::Mutex<()>>;
+
 /// The access keys of this process.
 pub struct Credentials {
     cluster: Cluster,
     own: Own,
     sharing: Namespaces,
     cache: Mutex<HashMap<(String, String), (Timestamp, Read)>>,
+    /// Who reads a Secret holds its door; who waits there finds what was read.
+    doors: Mutex<HashMap<(String, String), Door>>,
     breakers: Mutex<Breakers>,
     gate: sync::Mutex<()>,
 }
@@ -125,6 +130,7 @@ impl Credentials {
             own,
             sharing,
             cache: Mutex::default(),
+            doors: Mutex::default(),
             breakers: Mutex::default(),
             gate: sync::Mutex::default(),
         }
@@ -140,7 +146,7 @@ impl Credentials {
         let Some(name) = secret else { return Ok(self.shared(namespace, now).await) };
         let found = match self.remembered(namespace, name, now) {
             Some(found) => found,
-            None => self.read(namespace, name, now).await?,
+            None => self.read_once(namespace, name, now).await?,
         };
         let holder = Holder::Secret { namespace: namespace.to_owned(), name: name.to_owned() };
         Ok(match found {
@@ -231,6 +237,25 @@ impl Credentials {
         let cache = self.cache();
         let found = cache.get(&(namespace.to_owned(), name.to_owned()));
         found.filter(|(read, _)| *read > since).map(|(_, found)| found.clone())
+    }
+
+    /// Of several passes that ask, one asks for all.
+    async fn read_once(&self, namespace: &str, name: &str, now: Timestamp) -> Result<Read, cluster::Trouble> {
+        let door = self.door(namespace, name);
+        let Ok(_guard) = timeout(PATIENCE, door.lock()).await else {
+            return Err(cluster::Trouble::Unclear("a Secret is still being read".to_owned()));
+        };
+        match self.remembered(namespace, name, now) {
+            Some(found) => Ok(found),
+            None => self.read(namespace, name, now).await,
+        }
+    }
+
+    fn door(&self, namespace: &str, name: &str) -> Door {
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that nobody holds or waits at is made anew.
+        doors.retain(|_, door| Arc::strong_count(door) > 1);
+        Arc::clone(doors.entry((namespace.to_owned(), name.to_owned())).or_default())
     }
 
     async fn read(&self, namespace: &str, name: &str, now: Timestamp) -> Result<Read, cluster::Trouble> {

@@ -21,10 +21,12 @@ use super::credentials::{Found, Key};
 use super::error::Error;
 use super::listing::{self, Queries};
 use super::memory;
+use super::turns::Turn;
 use crate::api::{StoredBackup, conversion};
 use crate::core::backup::{Aim, aim};
 use crate::core::order::{Invalid, Order};
 use crate::core::pace::later;
+use crate::core::reason::Reason;
 use crate::core::record::Standing;
 use crate::core::seen::{Meaning, Seen, Sight, Trouble};
 use crate::runtime::clock;
@@ -45,6 +47,8 @@ pub struct View {
     pub access: Option<Access>,
     /// What is left of the tokens: the one for a submission.
     pub tokens: Instants,
+    /// When it is this order's turn at its instance, if it will be next.
+    next_at: Option<Timestamp>,
 }
 
 /// Looks at the clock, the object and the cloud.
@@ -97,7 +101,7 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
             view.seen.sight = Sight::Nothing { until: Some(later(now, 1)) };
             return Ok(view);
         }
-        if let Some(left) = settles(&view, ctx) {
+        if let Some(left) = settles(&view, ctx).or_else(|| its_turn(&view, &order)) {
             return Ok(rest(view, left));
         }
     }
@@ -161,21 +165,33 @@ fn view(object: Arc<StoredBackup>, ctx: &Context, now: Timestamp) -> Result<View
     let record = conversion::record(&object.status);
     let order = conversion::order(&object, subject.created);
     let is_waiting = record.standing(now, ctx.limits.fence()) == Standing::Waiting;
+    let turn = if is_waiting { ctx.orders.turn(&object, now, &ctx.limits) } else { Turn::Now };
+    let next_at = if let Turn::At(at) = turn { Some(at) } else { None };
+    // Who is next and has said what it waits for goes on saying it.
+    let is_next = next_at.is_some() && record.reason == Some(Reason::InstanceBusy);
     let seen = Seen {
         now,
-        is_its_turn: !is_waiting || ctx.orders.is_first(&object),
+        is_its_turn: turn == Turn::Now || is_next,
         failing_since: ctx.memory.recall(&subject.uid).failing_since,
         subject,
         record,
         sight: Sight::Nothing { until: None },
     };
-    Ok(View { object, order, seen, access: None, tokens: Instants::default() })
+    Ok(View { object, order, seen, access: None, tokens: Instants::default(), next_at })
+}
+
+/// When it is the turn of an order that could be sent now but for others at its instance. Its end does not wait for that.
+fn its_turn(view: &View, order: &Order) -> Option<Duration> {
+    let at = view.next_at.filter(|_| view.seen.now < order.deadline)?.min(order.deadline);
+    Duration::try_from(at.duration_since(view.seen.now)).ok()
 }
 
 /// The order, if the cloud is to be looked at now; else the sight says until when not.
 fn rest_or_order(view: &mut View, ctx: &Context, aim: Aim) -> Option<Order> {
     let until = match aim {
-        Aim::Nothing(until) => until,
+        Aim::Nothing(until) if view.seen.is_its_turn => until,
+        Aim::Nothing(until) => until.into_iter().chain(view.next_at).min(),
+        Aim::Before { .. } if view.order.as_ref().is_ok_and(|order| its_turn(view, order).is_some()) => view.next_at,
         Aim::Before { .. } | Aim::Doubt | Aim::Flow { .. } => {
             let rest = ctx.memory.recall(&view.seen.subject.uid).rest;
             let rest = rest.filter(|(_, generation)| *generation == view.seen.subject.generation);

@@ -118,11 +118,7 @@ async fn refresh(view: &mut View, ctx: &Context) -> bool {
 
 async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Context) -> Action {
     let now = clock::now();
-    let (before, after) = (view.seen.record.reason, next.record.reason);
     tell(view, step, &next, is_written, ctx).await;
-    if before == Some(Reason::InstanceBusy) && after != before {
-        ctx.orders.wake_next(&view.object);
-    }
     let generation = view.seen.subject.generation;
     let looked = !matches!(view.seen.sight, Sight::Nothing { .. } | Sight::NoRoom { .. });
     let in_doubt = next.record.standing(now, ctx.limits.fence()) == Standing::InDoubt;

@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | waiting | nothing | being deleted | rest for ever |
 //! | | nothing | the spec is invalid | end: `InvalidRequest` |
-//! | | nothing | not due, or an older order of the busy instance waits | rest, or wait: `InstanceBusy` |
+//! | | nothing | not due, or others come first at the busy instance | rest, or wait: `InstanceBusy` |
 //! | | listing | no room in the budget | rest; after a minute wait: `Queued` |
 //! | | listing | a row of ours | adopt |
 //! | | listing | past the deadline | end: `DeadlineExceeded` |
@@ -52,7 +52,8 @@ mod follow;
 mod resolve;
 mod wait;
 
-pub(super) use wait::{not_before, refused};
+pub use wait::not_before;
+pub(super) use wait::refused;
 
 /// How long a backup that was accepted, or may have been, can be invisible before it is given up as `Missing`: 24 h.
 pub const MISSING_SECONDS: i64 = 86_400;

@@ -192,7 +192,7 @@ pub struct Seen {
     pub subject: Subject,
     /// What is durable about it.
     pub record: Record,
-    /// Whether no older order waits for the same busy instance.
+    /// Whether no other order comes first at the same busy instance.
     pub is_its_turn: bool,
     /// Since when looks at an accepted backup have failed in passing, as far as this process knows.
     pub failing_since: Option<Timestamp>,

@@ -58,16 +58,11 @@ impl Kind for StoredBackup {
 
     /// The memory ends with the object, the turn already with its deletion timestamp.
     fn meet(event: &Event<Self>, ctx: &Context) {
+        ctx.orders.meet(event, &ctx.limits);
         match event {
-            Event::Apply(object) => {
-                if object.metadata.deletion_timestamp.is_some() {
-                    ctx.orders.leaves(object);
-                }
-                ctx.schedules.wake_owner(object);
-            }
+            Event::Apply(object) => ctx.schedules.wake_owner(object),
             Event::Delete(object) => {
                 forget(object, ctx);
-                ctx.orders.leaves(object);
                 ctx.schedules.wake_owner(object);
             }
             // What changed while the watch was down is not told one by one.

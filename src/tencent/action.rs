@@ -45,6 +45,15 @@ impl Action {
         }
     }
 
+    /// How many calls of one look may leave in the same instant. The listings of a look are asked side by side, because one
+    /// order on an idle operator waits for the slowest of them and not for their sum; everything else is asked one by one.
+    pub const fn side_by_side(self) -> u8 {
+        match self {
+            Self::DescribeBackups => 4,
+            Self::CreateBackup | Self::DescribeBackupByFlowId | Self::DescribeDBInstances => 1,
+        }
+    }
+
     /// Whether making the call twice may do something twice.
     pub const fn is_mutation(self) -> bool {
         matches!(self, Self::CreateBackup)

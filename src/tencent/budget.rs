@@ -1,7 +1,9 @@
 //! When the next call may be made: one budget for each access key, region and action (I8).
 //!
 //! A token is a *send instant*, a moment at which one call may leave. Instants are evenly spaced, begin empty, and are
-//! never saved up, so that in no second more calls are made than the share of the documented limit, and one.
+//! never saved up, so that in no second more calls are made than the share of the documented limit, and one. Only the
+//! listings of one look may leave side by side, up to [`Action::side_by_side`] of them: the space that they take is left
+//! free behind them, so that a second holds at most the share and one look, and never more than the documented limit.
 //!
 //! Asking never waits. It grants every instant a claim needs, or none and says until when to rest; so a pass that gets
 //! none ends, and a thousand orders at rest cost no task. Who was told to rest keeps its place:
@@ -117,6 +119,8 @@ impl Instants {
 pub struct Budget {
     share: f64,
     desks: HashMap<(KeyIdentity, Region), Desk>,
+    /// Since when everything that was given away is known: before that another process may have called.
+    since: Option<Timestamp>,
     latest: Timestamp,
     tidied: Timestamp,
 }
@@ -125,7 +129,7 @@ impl Budget {
     /// `share` of each documented limit, 0.05 to 1; what lies outside is brought inside.
     pub fn new(share: f64) -> Self {
         let share = if share.is_nan() { 0.05 } else { share.clamp(0.05, 1.0) };
-        Self { share, desks: HashMap::new(), latest: Timestamp::MIN, tidied: Timestamp::MIN }
+        Self { share, desks: HashMap::new(), since: None, latest: Timestamp::MIN, tidied: Timestamp::MIN }
     }
 
     /// Grants all of a claim's needs, or none. O(log n) in the number of claims that wait.
@@ -135,10 +139,19 @@ impl Budget {
             return Grant::Granted(Instants::default());
         }
         let key = (claim.identity.clone(), claim.region.clone());
-        self.desks.entry(key).or_default().ask(now, claim, self.share)
+        let since = self.since.unwrap_or(now);
+        self.desks.entry(key).or_default().ask(now, claim, self.share, since)
     }
 
-    /// The cloud said `RequestLimitExceeded`: this lane goes at half its pace, and recovers within a minute.
+    /// A call whose instant has come is about to leave: when it may. At once, unless the process stood still, and what came
+    /// due meanwhile leaves with it.
+    pub fn depart(&mut self, identity: &KeyIdentity, region: &Region, action: Action, now: Timestamp) -> Timestamp {
+        let now = self.settle(now);
+        let desk = self.desks.get_mut(&(identity.clone(), region.clone()));
+        desk.map_or(now, |desk| desk.depart(now, action))
+    }
+
+    /// The cloud said `RequestLimitExceeded`: this lane goes at half its pace for some seconds, and recovers.
     pub fn throttled(&mut self, identity: &KeyIdentity, region: &Region, action: Action, now: Timestamp) {
         let now = self.settle(now);
         if let Some(desk) = self.desks.get_mut(&(identity.clone(), region.clone())) {
@@ -157,10 +170,12 @@ impl Budget {
     fn settle(&mut self, now: Timestamp) -> Timestamp {
         if later(now, OVERTAKEN) < self.latest {
             self.desks.clear();
+            self.since = None;
             self.latest = now;
             self.tidied = now;
         }
         self.latest = self.latest.max(now);
+        self.since.get_or_insert(now);
         if span(self.tidied, now) >= TIDY {
             self.tidied = now;
             self.desks.retain(|_, desk| !desk.tidy(now));

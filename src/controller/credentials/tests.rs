@@ -1,8 +1,11 @@
 //! What a Secret must hold, who may use the operator's identity, and how long what was read is believed.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use k8s_openapi::ByteString;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::*;
 
@@ -71,6 +74,46 @@ async fn what_a_secret_held_is_stale_when_the_order_tries_again() {
     for (asked, is_fresh) in [(0, true), (59_999, true), (60_000, false), (-60_000, true), (-60_001, false)] {
         credentials.cache().insert(key(), (at(0), wrong.clone()));
         assert_eq!(credentials.remembered("n", "s", at(asked)).is_some(), is_fresh, "{asked}");
+    }
+}
+
+/// An API server that has one Secret and takes its time; how often it was asked.
+async fn server() -> (kube::Config, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = kube::Config::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let mut request = [0_u8; 4_096];
+                while connection.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    let body = r#"{"metadata":{"name":"s"},"data":{"secretId":"aWQ=","secretKey":"a2V5"}}"#;
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+                    let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
+                    connection.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    (config, asked)
+}
+
+#[tokio::test]
+async fn of_many_passes_that_need_a_secret_at_once_one_reads_it() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let (config, asked) = server().await;
+    let cluster = Cluster::new(cluster::connect(config).unwrap(), "tests");
+    let credentials = Credentials::new(cluster, Source::Nobody, Namespaces::All, Arc::new(Metrics::new("0")));
+    for (minute, reads) in [(0, 1), (1, 2)] {
+        let passes = (0..20).map(|pass| credentials.resolve("n", Some("s"), at(minute * 60_000 + pass)));
+        for found in futures::future::join_all(passes).await {
+            assert!(matches!(found, Ok(Found::Key(_))), "{found:?}");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), reads);
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn invalid(invalid: &Invalid) -> Step {
 /// The earliest instant of the next submission, from the last answer alone, so that a restart does not shorten it. After a
 /// refusal this is at least the listing lag: were the refusal none, the look would find the backup (I3). Nothing holds up
 /// an order that never called: its note is of a look, and may carry the time of a clock that ran ahead.
-pub(in crate::core) fn not_before(record: &Record, limits: &Limits) -> Option<Timestamp> {
+pub fn not_before(record: &Record, limits: &Limits) -> Option<Timestamp> {
     let note = record.error.as_ref().filter(|_| record.attempts > 0)?;
     let wait = match record.reason {
         Some(Reason::InstanceBusy | Reason::DatabaseBusy) => {
@@ -60,11 +60,13 @@ pub(super) fn no_room(standing: Standing, seen: &Seen, order: &Order, until: Tim
     }
 }
 
-/// The instance answered busy, and an older order waits for it: only the oldest knocks.
+/// The instance answered busy, and others come first: the oldest, as many as there is room for, or one that asks.
 pub(super) fn behind_an_older_order(until: Timestamp) -> Step {
     Step::Wait {
         reason: Reason::InstanceBusy,
-        message: "The instance is busy and an older order waits for it; this one has its turn after it.".to_owned(),
+        message:
+            "The instance is busy; this order has its turn when there is room, after every older order that waits."
+                .to_owned(),
         note: None,
         until,
     }

@@ -54,11 +54,13 @@ struct Waiting {
 }
 
 impl Desk {
-    pub(super) fn ask(&mut self, now: Timestamp, claim: &Claim<'_>, share: f64) -> Grant {
+    /// `since`: when the budget began, empty.
+    pub(super) fn ask(&mut self, now: Timestamp, claim: &Claim<'_>, share: f64, since: Timestamp) -> Grant {
         self.forget_the_late(now);
         for (action, _) in claim.needs {
-            let rate = f64::from(action.documented_rate()) * share;
-            self.lanes.entry(*action).or_insert_with(|| Lane::new(rate, now));
+            self.lanes
+                .entry(*action)
+                .or_insert_with(|| Lane::new(pace(*action, share), fastest(*action), action.side_by_side(), since));
         }
         let uid: Arc<str> = Arc::from(claim.uid);
         self.admit(now, claim, &uid);
@@ -82,6 +84,10 @@ impl Desk {
         if let Some(lane) = self.lanes.get_mut(&action) {
             lane.throttle(now);
         }
+    }
+
+    pub(super) fn depart(&mut self, now: Timestamp, action: Action) -> Timestamp {
+        self.lanes.get_mut(&action).map_or(now, |lane| lane.depart(now))
     }
 
     /// Forgets what costs memory and decides nothing any more. Whether nothing is left.
@@ -161,13 +167,21 @@ impl Desk {
         for (action, calls) in needs {
             let Some(lane) = self.lanes.get(action) else { continue };
             let interval = lane.interval(now);
-            for _ in 0..*calls {
+            let group = action.side_by_side().max(1);
+            for call in 0..*calls {
                 let first = || {
                     let others = u32::try_from(before(*action)).unwrap_or(u32::MAX);
                     later(lane.free(now), interval.saturating_mul(others))
                 };
                 let instant = (*free.entry(*action).or_insert_with(first)).max(last);
-                free.insert(*action, later(instant, interval));
+                // The last of those that leave side by side leaves the space of all of them free behind it.
+                let ended = call.saturating_add(1);
+                if ended.is_multiple_of(group) || ended == *calls {
+                    let size = u32::from(call % group).saturating_add(1);
+                    free.insert(*action, later(instant, interval.saturating_mul(size)));
+                } else {
+                    free.insert(*action, instant);
+                }
                 plan.push((*action, instant));
                 last = instant;
             }
@@ -178,7 +192,8 @@ impl Desk {
     /// How long a claim takes on lanes that are free.
     fn span_alone(&self, now: Timestamp, needs: &[(Action, u8)]) -> Duration {
         let each = needs.iter().filter_map(|(action, need)| {
-            let gaps = u32::from(need.saturating_sub(1));
+            let group = action.side_by_side().max(1);
+            let gaps = u32::from(need.saturating_sub(1) / group).saturating_mul(u32::from(group));
             Some(self.lanes.get(action)?.interval(now).saturating_mul(gaps))
         });
         each.fold(Duration::ZERO, Duration::saturating_add)
@@ -193,4 +208,15 @@ impl Desk {
         }
         Instants(plan)
     }
+}
+
+/// Calls a second: the share of the documented rate, less a reserve where that is all of it. A call that is some
+/// milliseconds late must not be one too many in the second that follows.
+fn pace(action: Action, share: f64) -> f64 {
+    (f64::from(action.documented_rate()) * share).min(fastest(action) * 0.995)
+}
+
+/// Calls a second that leave after a stall, less what leaves side by side at the end of a second that is full.
+fn fastest(action: Action) -> f64 {
+    (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.99
 }

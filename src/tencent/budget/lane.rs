@@ -1,16 +1,22 @@
 //! The pace of one action under one access key in one region: evenly spaced send instants.
 //!
 //! A lane is one number, the first instant that is still free. It never saves up: instants that nobody took are gone, so
-//! there is no burst after a pause, and a new lane begins one interval after its first use.
+//! there is no burst after a pause. Calls that leave side by side take the room that they need behind them.
+//!
+//! Instants are given away ahead of time. A process that stood still would use all that came due meanwhile at once, so each
+//! call asks once more when it leaves.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{later, span};
+use super::{earlier, later, span};
 
-/// How long a lane takes to come back to its pace after it was throttled.
-const RECOVERY: Duration = Duration::from_mins(1);
+/// How long a lane takes to come back to its pace after it was throttled, for each time that it goes slower: ten seconds
+/// after one throttle, and the longer the more often it was one.
+const RECOVERY: Duration = Duration::from_secs(5);
+/// How long a lane that nobody uses is kept.
+const KEPT: Duration = Duration::from_mins(1);
 /// Throttles within this time are one event: calls that were under way together are turned away together.
 const ONE_EVENT: Duration = Duration::from_secs(1);
 /// The slowest pace is the documented one's share divided by this.
@@ -23,22 +29,32 @@ pub(super) struct Lane {
     interval: Duration,
     /// The first free instant.
     next: Timestamp,
+    /// Between two calls that leave, however late they are.
+    gap: Duration,
+    /// How many may leave together.
+    together: u32,
+    /// Until when what has left takes room.
+    left: Timestamp,
     /// When it was last throttled, and by what its intervals were multiplied then.
     slowed: Option<(Timestamp, f64)>,
 }
 
 impl Lane {
-    /// `rate` is in calls a second and above zero.
-    pub(super) fn new(rate: f64, now: Timestamp) -> Self {
+    /// `rate` is in calls a second and above zero; at `fastest` they leave where a stall kept them, `together` at most side
+    /// by side. Nothing was called `since` then: the first instant is one interval
+    /// later, as if a call had left just before it.
+    pub(super) fn new(rate: f64, fastest: f64, together: u8, since: Timestamp) -> Self {
         // Rounded up by one nanosecond: a limit that is met exactly must not be exceeded by rounding.
-        let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(RECOVERY) + Duration::from_nanos(1);
-        Self { interval, next: later(now, interval), slowed: None }
+        let spaced = |rate: f64| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(KEPT) + Duration::from_nanos(1);
+        let (interval, gap) = (spaced(rate), spaced(fastest));
+        let together = u32::from(together.max(1));
+        Self { interval, next: later(since, interval), gap, together, left: since, slowed: None }
     }
 
     /// Between two instants now.
     pub(super) fn interval(&self, now: Timestamp) -> Duration {
         let stretched = self.interval.as_secs_f64() * self.stretch(now);
-        if self.slowed.is_none() { self.interval } else { Duration::try_from_secs_f64(stretched).unwrap_or(RECOVERY) }
+        if self.slowed.is_none() { self.interval } else { Duration::try_from_secs_f64(stretched).unwrap_or(KEPT) }
     }
 
     /// The first instant that can be had.
@@ -46,9 +62,17 @@ impl Lane {
         self.next.max(now)
     }
 
-    /// Gives an instant away: the next one is an interval later.
+    /// Gives an instant away: the next one is an interval later, for each call that leaves in it.
     pub(super) fn take(&mut self, instant: Timestamp, now: Timestamp) {
-        self.next = self.next.max(later(instant, self.interval(now)));
+        self.next = later(self.next.max(instant), self.interval(now));
+    }
+
+    /// When a call may leave that is ready to.
+    pub(super) fn depart(&mut self, now: Timestamp) -> Timestamp {
+        let spare = self.gap.saturating_mul(self.together.saturating_sub(1));
+        let leaves = earlier(self.left, spare).max(now);
+        self.left = later(self.left.max(leaves), self.gap);
+        leaves
     }
 
     /// Halves the pace.
@@ -62,13 +86,13 @@ impl Lane {
 
     /// Whether forgetting the lane loses nothing.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        span(self.next, now) >= RECOVERY && self.stretch(now) <= 1.0
+        span(self.next, now) >= KEPT && self.stretch(now) <= 1.0
     }
 
     /// What intervals are multiplied by: back to one in a straight line.
     fn stretch(&self, now: Timestamp) -> f64 {
         let Some((since, peak)) = self.slowed else { return 1.0 };
-        let left = 1.0 - span(since, now).as_secs_f64() / RECOVERY.as_secs_f64();
+        let left = 1.0 - span(since, now).as_secs_f64() / (RECOVERY.as_secs_f64() * peak);
         1.0 + (peak - 1.0) * left.max(0.0)
     }
 }
@@ -83,30 +107,46 @@ mod tests {
 
     #[test]
     fn a_new_lane_is_empty_and_a_rested_one_holds_one_instant() {
-        let mut lane = Lane::new(10.0, at(0));
+        let mut lane = Lane::new(10.0, 20.0, 1, at(0));
         assert!(lane.free(at(0)) > at(99));
         lane.take(lane.free(at(0)), at(0));
         assert!(lane.free(at(0)) > at(199));
         assert_eq!(lane.free(at(60_000)), at(60_000));
         lane.take(at(60_000), at(60_000));
         assert!(lane.free(at(60_000)) > at(60_099), "nothing was saved up");
+        lane.take(at(70_000), at(70_000));
+        lane.take(at(70_000), at(70_000));
+        assert!(lane.free(at(70_000)) > at(70_199), "two side by side take the room of two");
     }
 
     #[test]
-    fn a_throttled_lane_halves_its_pace_and_recovers_in_a_minute() {
-        let mut lane = Lane::new(10.0, at(0));
+    fn a_throttled_lane_halves_its_pace_and_recovers() {
+        let mut lane = Lane::new(10.0, 20.0, 1, at(0));
         let milliseconds = |lane: &Lane, now| lane.interval(at(now)).as_millis();
         lane.throttle(at(0));
         lane.throttle(at(500));
-        assert_eq!(milliseconds(&lane, 500), 199, "one event");
-        assert_eq!(milliseconds(&lane, 30_000), 150);
-        lane.throttle(at(30_000));
-        assert_eq!(milliseconds(&lane, 30_000), 300);
-        assert_eq!(milliseconds(&lane, 90_000), 100);
+        assert_eq!(milliseconds(&lane, 500), 195, "one event");
+        assert_eq!(milliseconds(&lane, 5_000), 150);
+        lane.throttle(at(5_000));
+        assert_eq!(milliseconds(&lane, 5_000), 300);
+        assert_eq!(milliseconds(&lane, 12_500), 200, "slower than the first time");
+        assert_eq!(milliseconds(&lane, 20_000), 100);
         for second in 100..200 {
             lane.throttle(at(second * 1_000));
         }
         assert_eq!(milliseconds(&lane, 199_000), 1_600, "never slower");
-        assert!(!lane.is_idle(at(240_000)) && lane.is_idle(at(270_000)));
+        assert!(!lane.is_idle(at(270_000)) && lane.is_idle(at(281_000)));
+    }
+
+    #[test]
+    fn what_a_stall_kept_does_not_leave_at_once() {
+        let mut lane = Lane::new(10.0, 20.0, 1, at(0));
+        let mut leaving = [0, 0, 0, 130, 400].map(|ready| lane.depart(at(2_000 + ready)));
+        leaving.sort_unstable();
+        let after = leaving.map(|leaves| span(at(2_000), leaves).as_millis());
+        assert_eq!(after, [0, 50, 100, 150, 400], "and who is late keeps nobody");
+        let mut pairs = Lane::new(10.0, 20.0, 2, at(0));
+        let after = [0, 0, 0, 0].map(|_: u8| span(at(2_000), pairs.depart(at(2_000))).as_millis());
+        assert_eq!(after, [0, 0, 50, 100]);
     }
 }
