@@ -36,14 +36,11 @@ use super::pace::later;
 mod names;
 mod prune;
 mod standing;
+mod tries;
 
 pub use names::{for_slot, for_token, label};
 pub use standing::{PROTECTED, Place, news, place};
 
-/// Pause before the first further try of a slot, in seconds; doubled for each one after it.
-const FIRST_PAUSE: i64 = 60;
-/// Longest pause between two tries of a slot.
-const LONGEST_PAUSE: i64 = 3_600;
 /// How soon a creation that the API server refused is tried again.
 const REFUSED_PAUSE: i64 = 60;
 /// The most slots that are counted one by one; beyond it the count is a lower bound.
@@ -222,7 +219,7 @@ pub fn decide(plan: Result<&Plan, &Invalid>, seen: &Seen) -> Decision {
     if let Some(decision) = token(plan, seen, &record) {
         return decision;
     }
-    let (again, pause) = another_try(plan, seen, &record);
+    let (again, pause) = tries::next(plan, seen, &record);
     if let Some(decision) = again {
         return decision;
     }
@@ -361,41 +358,6 @@ fn token(plan: &Plan, seen: &Seen, record: &Record) -> Option<Decision> {
     let record = Record { run_now: Some(token.clone()), ..record.clone() };
     let step = Step::Create { name: for_token(&seen.subject.name, token), cause: Cause::Token(token.clone()) };
     Some(Decision { step, record, missed: None, until: None })
-}
-
-/// Whether the last slot that has a backup may have another one: nothing was settled since, neither by a later slot nor by
-/// an edit, a suspension or its end.
-fn may_be_tried_again(plan: &Plan, record: &Record) -> bool {
-    !plan.suspend && record.tried_again < plan.retries && record.settled == record.last_run
-}
-
-/// A further try of the last slot, or when one is due.
-fn another_try(plan: &Plan, seen: &Seen, record: &Record) -> (Option<Decision>, Option<Timestamp>) {
-    let Some(slot) = record.last_run.filter(|_| may_be_tried_again(plan, record)) else {
-        return (None, None);
-    };
-    let of_the_slot = seen.children.iter().filter_map(|child| match child.cause {
-        Cause::Slot(of, number) if of == slot => Some((number, child.state)),
-        Cause::Slot(..) | Cause::Token(_) => None,
-    });
-    let latest = of_the_slot.max_by_key(|(number, _)| *number);
-    let Some((_, State::Bad(since, true))) = latest.filter(|(number, _)| *number == record.tried_again) else {
-        // Somebody deleted the latest try: of an earlier one nothing follows.
-        return (None, None);
-    };
-    let doubled = u32::try_from(record.tried_again).unwrap_or(u32::MAX);
-    let pause = FIRST_PAUSE.saturating_mul(2_i64.saturating_pow(doubled)).min(LONGEST_PAUSE);
-    let at = later(since, pause);
-    if seen.now < at {
-        return (None, Some(at));
-    }
-    if seen.children.iter().any(|child| child.state == State::AtWork) {
-        return (None, None);
-    }
-    let number = record.tried_again.saturating_add(1);
-    let step = Step::Create { name: for_slot(&seen.subject.name, slot, number), cause: Cause::Slot(slot, number) };
-    let record = Record { tried_again: number, ..record.clone() };
-    (Some(Decision { step, record, missed: None, until: None }), None)
 }
 
 /// When the next slot is due. A clock that stands before the cursor waits for it.

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Cause, Child, Plan, Record, Seen, State, may_be_tried_again};
+use super::tries::may_be_tried_again;
+use super::{Cause, Child, Plan, Record, Seen, State};
 use crate::core::pace::later;
 
 /// No object is removed before this many seconds after its creation: by then a creation that another operator began
