@@ -2,7 +2,7 @@
 //!
 //! # What it guarantees
 //! - Whatever creates, removes, or settles a slot is decided on the schedule and its backups as the server has them, not on
-//!   the cache; and a creation that was decided more than [`FRESH`] ago is not sent.
+//!   the cache; and a creation that was decided more than a minute ago is not sent.
 //! - The backup is created first and then written down. If we die in between, the next pass finds it and settles its slot.
 //! - The cloud is looked at in passes of their own, in which no backup is due.
 //! - A pass that changes nothing calls nobody.

@@ -3,7 +3,7 @@
 //! # What it guarantees
 //! - For each access key, region and instance at most one round of listings is made in an interval, however many schedules
 //!   ask. A round that found trouble counts as one.
-//! - Rounds are the least urgent calls of the budget (I8), and one never keeps a pass for longer than [`LONGEST`]: it is
+//! - Rounds are the least urgent calls of the budget (I8), and one never keeps a pass for longer than half a minute: it is
 //!   given up, and no backup that is due waits for it.
 //! - Nothing here is durable. After a restart what was written down stands until the first round.
 
