@@ -27,7 +27,7 @@ use crate::secrets;
 /// Signature validity, clock skew and listing lag, together.
 pub(crate) const FENCE: Duration = Duration::from_secs(6);
 /// How long a scenario waits for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 /// An instance that every world has.
 pub(crate) const INSTANCE: &str = "mssql-sim00001";
 /// The Secret that every world has.

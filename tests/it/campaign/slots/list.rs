@@ -15,14 +15,13 @@ fn plan(tale: Tale, label: &str, nth: usize, fault: Fault) -> Plan {
     Plan { tale, place: Some(Place { label: label.to_owned(), nth }), fault: Some(fault) }
 }
 
-/// What every test run plays: a death around each write, an answer lost after each, and what needs no place.
+/// What every test run plays: deaths around the writes, answers lost, and what needs no place. Larger crowds would take the
+/// machine away from the tests beside them.
 pub(super) fn sample() -> Vec<Plan> {
     let lose = || Fault::Api(Api::Lose);
-    let mut plans: Vec<Plan> =
-        [Tale::Crowd(200), Tale::Away, Tale::Dead, Tale::Frozen, Tale::Persons, Tale::Life, Tale::Pair, Tale::Retry]
-            .map(plain)
-            .to_vec();
-    for nth in 1..=3 {
+    let tales = [Tale::Crowd(50), Tale::Away, Tale::Persons, Tale::Life, Tale::Pair, Tale::Retry];
+    let mut plans: Vec<Plan> = tales.map(plain).to_vec();
+    for nth in 1..=2 {
         plans.push(plan(Tale::Life, "create before", nth, Fault::Kill));
         plans.push(plan(Tale::Life, "create after", nth, Fault::Kill));
         plans.push(plan(Tale::Life, "schedule status before", nth, Fault::Kill));
