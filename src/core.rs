@@ -8,12 +8,13 @@
 //! [`record`] (what is durable), [`seen`] (what a pass saw), [`backup`] (the state table, `aim` and `decide`), [`absence`]
 //! (when a doubt may end), [`fold`] (what is written down afterwards), [`pace`] (when the next pass is due). Then the
 //! schedules: [`calendar`] (when a slot is), [`schedule`] (what is due, and what becomes of it), [`protected`] (whether the
-//! newest copy is as fresh as promised).
+//! newest copy is as fresh as promised). [`hash`] is what names and offsets have in common.
 
 pub mod absence;
 pub mod backup;
 pub mod calendar;
 pub mod fold;
+pub mod hash;
 pub mod name;
 pub mod order;
 pub mod pace;

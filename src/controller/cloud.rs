@@ -230,6 +230,7 @@ impl Cloud {
 
     async fn send<C: Call>(&self, access: &Access, key: &Key, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
         let leaves = self.budget().depart(&access.identity(), &access.region, C::ACTION, clock::now());
+        // If we die here, nothing has left; what was announced is a doubt all the same (I4).
         wait_for(Some(leaves)).await;
         let began = Instant::now();
         let answer = self.client.send(signed).await;
@@ -327,7 +328,7 @@ fn passing(fault: &Fault) -> Trouble {
 }
 
 /// A trouble that needed no call.
-fn local(meaning: Meaning, sentence: &str) -> Trouble {
+pub(super) fn local(meaning: Meaning, sentence: &str) -> Trouble {
     let note = Note { code: "NotCalled".into(), message: sentence.into(), request_id: None, time: clock::now() };
     Trouble { meaning, sentence: sentence.to_owned(), note }
 }

@@ -10,12 +10,16 @@
 
 mod schedules;
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::api::{SqlServerBackupStatus, StoredBackup};
@@ -98,14 +102,21 @@ impl Cluster {
         status: &SqlServerBackupStatus,
     ) -> Result<StoredBackup, Trouble> {
         let mut fields = complete(status);
-        keep_unread(&mut fields, &object.status.unreadable);
+        keep_unread(&mut fields, &["attempts", "submitTime", "flowId"], &object.status.unreadable);
+        self.patch_status(object, &fields).await
+    }
+
+    async fn patch_status<K>(&self, object: &K, fields: &Map<String, Value>) -> Result<K, Trouble>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
         let patch = json!({
             "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
             "status": fields,
         });
-        let namespace = object.namespace().unwrap_or_default();
+        let api: Api<K> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-        within(self.backups(&namespace).patch_status(&object.name_any(), &params, &patch)).await
+        within(api.patch_status(&object.name_any(), &params, &patch)).await
     }
 
     /// One Secret, by name; `None` if there is none.
@@ -149,7 +160,7 @@ fn bounded(message: &str) -> String {
 }
 
 /// The fields of `status`, and null for each that is absent, so that a merge removes it.
-fn complete(status: &SqlServerBackupStatus) -> Value {
+fn complete(status: &SqlServerBackupStatus) -> Map<String, Value> {
     const FIELDS: [&str; 13] = [
         "backupName",
         "submitTime",
@@ -165,25 +176,34 @@ fn complete(status: &SqlServerBackupStatus) -> Value {
         "intent",
         "observedGeneration",
     ];
+    filled(status, &FIELDS, &[("error", &["requestId"])])
+}
+
+/// The fields of a status, and null for each of `names` that is absent, also inside of `parts`.
+fn filled(status: &impl Serialize, names: &[&str], parts: &[(&str, &[&str])]) -> Map<String, Value> {
+    let fill = |fields: &mut Map<String, Value>, names: &[&str]| {
+        for name in names {
+            fields.entry(*name).or_insert(Value::Null);
+        }
+    };
     let mut fields = match serde_json::to_value(status) {
         Ok(Value::Object(fields)) => fields,
         Ok(_) | Err(_) => Map::new(),
     };
-    for name in FIELDS {
-        fields.entry(name).or_insert(Value::Null);
+    fill(&mut fields, names);
+    for (name, parts) in parts {
+        if let Some(Value::Object(part)) = fields.get_mut(*name) {
+            fill(part, parts);
+        }
     }
-    if let Some(Value::Object(error)) = fields.get_mut("error") {
-        error.entry("requestId").or_insert(Value::Null);
-    }
-    Value::Object(fields)
+    fields
 }
 
-/// Leaves what is protected and cannot be read as it is stored. The API server refuses to remove it (I6), and would refuse
-/// the whole write, again in each pass.
-fn keep_unread(status: &mut Value, unreadable: &[String]) {
-    for name in ["attempts", "submitTime", "flowId"].into_iter().filter(|name| unreadable.iter().any(|it| it == name)) {
-        status.as_object_mut().map(|fields| fields.remove(name));
-    }
+/// Leaves what is `protected` and cannot be read, or a part of it, as it is stored. The API server refuses to remove it (I6),
+/// and would refuse the whole write, again in each pass.
+fn keep_unread(fields: &mut Map<String, Value>, protected: &[&str], unreadable: &[String]) {
+    let is_of = |name: &str, path: &str| path.split('.').next() == Some(name);
+    fields.retain(|name, _| !protected.contains(&name.as_str()) || !unreadable.iter().any(|path| is_of(name, path)));
 }
 
 async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
@@ -233,7 +253,8 @@ mod tests {
     #[test]
     fn i6_what_is_protected_and_cannot_be_read_stays() {
         let mut value = complete(&SqlServerBackupStatus { attempts: Some(1), ..SqlServerBackupStatus::default() });
-        keep_unread(&mut value, &["submitTime".to_owned(), "size".to_owned(), "intent.time".to_owned()]);
+        let unreadable = ["submitTime", "size", "intent.time"].map(str::to_owned);
+        keep_unread(&mut value, &["attempts", "submitTime", "flowId"], &unreadable);
         assert_eq!((value.get("submitTime"), value.get("size")), (None, Some(&Value::Null)));
         assert_eq!((&value["attempts"], value.get("flowId")), (&json!(1), Some(&Value::Null)));
     }

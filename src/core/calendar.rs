@@ -22,6 +22,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
+use super::hash::fnv1a;
 use super::order::{Invalid, Uid};
 use super::pace::later;
 use line::Line;
@@ -140,12 +141,9 @@ fn after(civil: DateTime) -> Option<DateTime> {
     civil.with().second(0).subsec_nanosecond(0).build().ok()?.checked_add(MINUTE).ok()
 }
 
-/// From nothing to `spread`, both included; FNV-1a, so that it is the same in every version and replica.
+/// From nothing to `spread`, both included.
 fn offset(spread: i64, uid: &Uid) -> i64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in uid.as_str().bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let hash = fnv1a(uid.as_str().bytes());
     let Ok(places) = u64::try_from(spread.saturating_add(1)) else { return 0 };
     // The high bits of this hash are the better mixed ones.
     (hash >> 16).checked_rem(places).and_then(|place| i64::try_from(place).ok()).unwrap_or(0)

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+use super::hash::fnv1a;
 use super::order::Uid;
 
 /// `seconds` after `time`, or the end of time.
@@ -33,11 +34,7 @@ pub fn next(since: Timestamp, now: Timestamp, first: i64, share: i64, last: i64)
 /// Adds up to a tenth of the way from `now` to `time`, the same for the same order and instant.
 pub fn jittered(time: Timestamp, now: Timestamp, uid: &Uid) -> Timestamp {
     let way = time.duration_since(now).as_millis().max(0);
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in uid.as_str().bytes().chain(time.as_second().to_le_bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    let share = i128::from(hash % 1_000);
+    let share = i128::from(fnv1a(uid.as_str().bytes().chain(time.as_second().to_le_bytes())) % 1_000);
     let extra = i64::try_from(way.saturating_mul(share) / 10_000).unwrap_or(0);
     time.checked_add(SignedDuration::from_millis(extra)).unwrap_or(time)
 }

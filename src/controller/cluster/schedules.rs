@@ -5,11 +5,11 @@
 //!   the same name and is told that it is there.
 //! - A removal names the object in the version in which it was seen to be finished.
 
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Resource, ResourceExt};
-use serde_json::{Map, Value, json};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, PostParams, Preconditions};
+use serde_json::{Map, Value};
 
-use super::{Cluster, Trouble, within};
+use super::{Cluster, Trouble, filled, keep_unread, within};
 use crate::api::schedule::conversion::{SCHEDULE, is_owned};
 use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, StoredSchedule};
 use crate::core::schedule::{Creation, label};
@@ -89,25 +89,13 @@ impl Cluster {
         status: &SqlServerBackupScheduleStatus,
     ) -> Result<StoredSchedule, Trouble> {
         let mut fields = complete(status);
-        for name in ["missedRuns", "cursor"] {
-            // What is protected and cannot be read stays as it is: the API server refuses to remove it.
-            if object.status.unreadable.iter().any(|path| path.starts_with(name)) {
-                fields.as_object_mut().map(|fields| fields.remove(name));
-            }
-        }
-        let patch = json!({
-            "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
-            "status": fields,
-        });
-        let namespace = object.namespace().unwrap_or_default();
-        let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), &namespace);
-        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-        within(schedules.patch_status(&object.name_any(), &params, &patch)).await
+        keep_unread(&mut fields, &["missedRuns", "cursor"], &object.status.unreadable);
+        self.patch_status(object, &fields).await
     }
 }
 
 /// The fields of `status`, and null for each that is absent, so that a merge removes it.
-fn complete(status: &SqlServerBackupScheduleStatus) -> Value {
+fn complete(status: &SqlServerBackupScheduleStatus) -> Map<String, Value> {
     const FIELDS: [&str; 9] = [
         "observedGeneration",
         "lastScheduleTime",
@@ -121,21 +109,7 @@ fn complete(status: &SqlServerBackupScheduleStatus) -> Value {
     ];
     const PARTS: [(&str, &[&str]); 2] =
         [("cursor", &["time", "schedule"]), ("latestCopy", &["startTime", "lookTime", "lookedFor"])];
-    let mut fields = match serde_json::to_value(status) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) | Err(_) => Map::new(),
-    };
-    for name in FIELDS {
-        fields.entry(name).or_insert(Value::Null);
-    }
-    for (name, parts) in PARTS {
-        if let Some(Value::Object(part)) = fields.get_mut(name) {
-            for name in parts {
-                part.entry(*name).or_insert(Value::Null);
-            }
-        }
-    }
-    Value::Object(fields)
+    filled(status, &FIELDS, &PARTS)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The looks behind `Protected`: what the cloud lists of an instance, read once an interval and shared.
 //!
 //! # What it guarantees
-//! - For each access key, region and instance at most one round of listings is made in an interval, however many schedules
-//!   ask. A round that found trouble counts as one.
+//! - For each access key, region and instance one round of listings is made in an interval, however many schedules ask; and
+//!   one more where a schedule begins to look further back than all before it. A round that found trouble counts as one.
 //! - Rounds are the least urgent calls of the budget (I8), and one never keeps a pass for longer than half a minute: it is
 //!   given up, and no backup that is due waits for it.
 //! - Nothing here is durable. After a restart what was written down stands until the first round.
@@ -22,7 +22,6 @@ use crate::controller::listing::{self, Queries, Search};
 use crate::core::order::{Subject, Uid};
 use crate::core::pace::later;
 use crate::core::protected::{Last, Look, Terms};
-use crate::core::record::Note;
 use crate::core::seen::{Meaning, Trouble};
 use crate::runtime::clock;
 use crate::tencent::action::Action;
@@ -49,15 +48,15 @@ type Place = (KeyIdentity, Region, String);
 #[derive(Clone, Debug)]
 struct Round {
     began: Instant,
-    /// How far back it looked.
-    since: Timestamp,
+    /// How far back it looked, in seconds.
+    back: i64,
     brought: Result,
 }
 
 /// How a round stands.
 enum Standing {
-    /// It is to be made.
-    Due,
+    /// It is to be made, and to look so far back, in seconds.
+    Due(i64),
     /// Another pass is making it.
     UnderWay,
     /// It was made not long ago, and looked far enough back.
@@ -197,13 +196,12 @@ impl Freshness {
         };
         let Ok(region) = Region::new(&terms.region) else {
             ctx.credentials.untried(&key);
-            return Ok((Instant::now(), Err(no_region(terms, now))));
+            return Ok((Instant::now(), Err(no_region(&terms.region))));
         };
         let access = Access::new(key, region);
         let place = (access.identity(), access.region.clone(), terms.instance.clone());
-        let since = later(now, terms.objective.unwrap_or_default().saturating_neg());
-        match self.standing(&place, since, ctx.protected_interval) {
-            Standing::Due => {}
+        let back = match self.standing(&place, terms.objective.unwrap_or_default(), ctx.protected_interval) {
+            Standing::Due(back) => back,
             Standing::UnderWay => {
                 ctx.credentials.untried(&access.key());
                 return Err(UNDER_WAY);
@@ -212,7 +210,7 @@ impl Freshness {
                 ctx.credentials.untried(&access.key());
                 return Ok((round.began, round.brought));
             }
-        }
+        };
         let claim = Claim {
             identity: &place.0,
             region: &access.region,
@@ -233,28 +231,30 @@ impl Freshness {
         let began = Instant::now();
         let search = Search {
             instance: &terms.instance,
-            since,
+            since: later(now, back.saturating_neg()),
             until: now,
             place: subject.uid.as_str(),
             created: subject.created,
         };
         let rows = listing::search_all(&ctx.cloud, &access, &search, &Queries::all(), &mut tokens).await;
         let brought = rows.map(|found| Arc::new(Look { at: now, listed: found.rows, complete: found.complete }));
-        under_way.end(Round { began, since, brought: brought.clone() });
+        under_way.end(Round { began, back, brought: brought.clone() });
         Ok((began, brought))
     }
 
-    /// How the round of `place` stands for who wants to look back until `since`.
-    fn standing(&self, place: &Place, since: Timestamp, interval: Duration) -> Standing {
+    /// How the round of `place` stands for who wants to look so many seconds `back`. A new one looks as far as the one before
+    /// it, so that schedules with different objectives share it.
+    fn standing(&self, place: &Place, back: i64, interval: Duration) -> Standing {
         let mut rounds = self.rounds();
-        // A day is longer than any interval: who asks no more is forgotten.
+        // Of what nobody asks any more.
         rounds.retain(|_, round| round.as_ref().is_none_or(|round| round.began.elapsed() < interval.saturating_mul(4)));
         match rounds.get(place) {
             Some(None) => Standing::UnderWay,
-            Some(Some(round)) if round.began.elapsed() < interval && round.since <= later(since, 60) => {
+            Some(Some(round)) if round.began.elapsed() < interval && round.back >= back => {
                 Standing::Young(round.clone())
             }
-            Some(Some(_)) | None => Standing::Due,
+            Some(Some(round)) => Standing::Due(round.back.max(back)),
+            None => Standing::Due(back),
         }
     }
 
@@ -300,14 +300,9 @@ fn ahead(until: Timestamp, now: Timestamp) -> Duration {
 }
 
 fn slow() -> Trouble {
-    local(Meaning::Unavailable, "The cloud did not list the backups in time.", clock::now())
+    cloud::local(Meaning::Unavailable, "The cloud did not list the backups in time.")
 }
 
-fn no_region(terms: &Terms, now: Timestamp) -> Trouble {
-    local(Meaning::InvalidRequest, &format!("{:?} is no region.", terms.region), now)
-}
-
-fn local(meaning: Meaning, sentence: &str, time: Timestamp) -> Trouble {
-    let note = Note { code: "NotCalled".into(), message: sentence.to_owned(), request_id: None, time };
-    Trouble { meaning, sentence: sentence.to_owned(), note }
+fn no_region(region: &str) -> Trouble {
+    cloud::local(Meaning::InvalidRequest, &format!("{region:?} is no region."))
 }

@@ -7,7 +7,6 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::View;
-use crate::api::schedule::SqlServerBackupScheduleStatus;
 use crate::api::schedule::conversion::{self, Told};
 use crate::controller::context::Context;
 use crate::controller::error::Error;
@@ -44,16 +43,15 @@ pub(super) async fn report(
     let before = &view.object.status.fields;
     let told = told(view, &decision, next, refusal, judgement.as_ref());
     let status = conversion::status(&told, before, view.seen.subject.generation, now);
-    let is_new = differs(before, &status);
-    if is_new {
-        // If we die here, the next pass comes to the same from the same facts.
+    if *before != status {
+        // If we die here, the next pass comes to the same from the same facts. After the write, what was missed or has turned
+        // stands in the status, and only its event is lost.
         let written = ctx.cluster.write_schedule(&view.object, &status).await.map_err(Error::Report)?;
         ctx.metrics.status_written();
         let version = memory::version(written.metadata.resource_version.as_deref());
         ctx.memory.change(&view.seen.subject.uid, |entry| entry.wrote(version));
         tell(view, &decision, &told, ctx).await;
     }
-    // Its own write comes back as an event, and with it the next pass.
     let instants = [decision.until, judgement.and_then(|judgement| judgement.turns)].into_iter().flatten();
     let now = clock::now();
     let rest = instants.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default()).min();
@@ -124,7 +122,7 @@ fn told(
     active.sort_unstable();
     Told {
         record: decision.record.clone(),
-        place: place(suspended, next, refusal),
+        place: place(suspended, refusal),
         next,
         active,
         last_result: conversion::last_result(view.backups.iter().map(AsRef::as_ref)),
@@ -186,10 +184,6 @@ fn settled(now: Option<Last>, before: Option<Last>) -> Option<Last> {
         }
         (now, before) => now.or(before),
     }
-}
-
-fn differs(before: &SqlServerBackupScheduleStatus, after: &SqlServerBackupScheduleStatus) -> bool {
-    before != after
 }
 
 /// Tells that a backup was created, at once: whoever finds it later does not know that it is new.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Blind, Facts, Reason, Terms};
+use crate::core::hash::fnv1a;
 use crate::core::order::Scope;
 use crate::core::pace::{later, utc};
 
@@ -66,7 +67,7 @@ fn span(seconds: i64) -> String {
     if told.is_empty() { "0s".to_owned() } else { told.concat() }
 }
 
-/// What was asked about. FNV-1a, so that it is the same in every version and replica; the order of names does not matter.
+/// What was asked about; the order of names does not matter.
 pub(super) fn key(terms: &Terms) -> String {
     let mut names = match &terms.scope {
         Scope::Instance => vec![],
@@ -75,7 +76,5 @@ pub(super) fn key(terms: &Terms) -> String {
     names.sort_unstable();
     let parts = [terms.region.clone(), terms.instance.clone()].into_iter().chain(names);
     let bytes = parts.flat_map(|part| part.into_bytes().into_iter().chain([0]));
-    let hash =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{hash:016x}")
+    format!("{:016x}", fnv1a(bytes))
 }

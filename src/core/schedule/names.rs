@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::core::hash::fnv1a;
+
 /// Longest name of a Kubernetes object.
 const LONGEST: usize = 253;
 /// Longest value of a label.
@@ -18,7 +20,7 @@ pub fn for_slot(schedule: &str, slot: Timestamp, number: i64) -> String {
 
 /// The backup that a token asked for: `nightly-now-` and the token's hash.
 pub fn for_token(schedule: &str, token: &str) -> String {
-    fitted(schedule, &format!("-now-{:016x}", hash(token)))
+    fitted(schedule, &format!("-now-{:016x}", fnv1a(token.bytes())))
 }
 
 /// The label by which a schedule's backups are found: its name, if it fits.
@@ -36,14 +38,9 @@ fn cut(schedule: &str, tail: &str, longest: usize) -> String {
     if whole.len() <= longest {
         return whole;
     }
-    let tail = format!("-{:016x}{tail}", hash(schedule));
+    let tail = format!("-{:016x}{tail}", fnv1a(schedule.bytes()));
     let head: String = schedule.chars().take(longest.saturating_sub(tail.len())).collect();
     format!("{}{tail}", head.trim_end_matches(['-', '.']))
-}
-
-/// FNV-1a: the same in every version and replica.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -79,8 +79,8 @@ impl Place {
 }
 
 /// Where the schedule is, and the sentence for people. `refusal` is what the API server said to the creation of a backup.
-pub fn place(plan: Result<bool, &Invalid>, next: Option<Timestamp>, refusal: Option<&str>) -> (Place, String) {
-    match (plan, refusal) {
+pub fn place(suspended: Result<bool, &Invalid>, refusal: Option<&str>) -> (Place, String) {
+    match (suspended, refusal) {
         (Err(mistake), _) => (Place::of(mistake), format!("{mistake}. No backup is made until then.")),
         (Ok(_), Some(why)) => (
             Place::CreationRefused,
@@ -89,12 +89,9 @@ pub fn place(plan: Result<bool, &Invalid>, next: Option<Timestamp>, refusal: Opt
         (Ok(true), None) => {
             (Place::Suspended, "No backup is made until spec.suspend is false; run-now still works.".to_owned())
         }
-        (Ok(false), None) => match next {
-            Some(_) => {
-                (Place::Scheduled, "The schedule is followed; status.nextScheduleTime says what comes next.".to_owned())
-            }
-            None => (Place::Scheduled, "The schedule is followed.".to_owned()),
-        },
+        (Ok(false), None) => {
+            (Place::Scheduled, "The schedule is followed; status.nextScheduleTime says what comes next.".to_owned())
+        }
     }
 }
 
