@@ -56,7 +56,7 @@ image: control-plane sbom ## Build the image for amd64 and arm64, and run the pr
 sbom: ## Write the bill of materials of the program
 	@tools/sbom.sh
 
-campaign: control-plane ## Play faults at every place of every story, about 20 min; CAMPAIGN=all (hours), pairs, real, schedules, or a plan's name
+campaign: control-plane ## Play faults at every place of every story, about 20 min, and then at schedules; CAMPAIGN=all (hours), pairs, real, schedules, or a plan's name
 	CAMPAIGN="$(or $(CAMPAIGN),broad)" $(CARGO) test --locked --test it campaign:: -- --nocapture
 
 # What it runs is the shipped profile; the harness around it has one of its own, see Cargo.toml.

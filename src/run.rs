@@ -255,3 +255,16 @@ fn was_set(before: (Timestamp, Instant), after: (Timestamp, Instant)) -> bool {
     let own = SignedDuration::try_from(own).unwrap_or_default();
     (world - own).abs() > SET
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_told_from_one_that_goes() {
+        let (world, own) = (Timestamp::from_second(1_000).unwrap(), Instant::now());
+        let after = |seconds: i64| (world + SignedDuration::from_secs(seconds), own + Duration::from_secs(1));
+        assert_eq!([1, 3, 0, -1].map(|seconds| was_set((world, own), after(seconds))), [false; 4]);
+        assert_eq!([4, 3_600, -2, -3_600].map(|seconds| was_set((world, own), after(seconds))), [true; 4]);
+    }
+}

@@ -306,3 +306,45 @@ fn slow() -> Trouble {
 fn no_region(region: &str) -> Trouble {
     cloud::local(Meaning::InvalidRequest, &format!("{region:?} is no region."))
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::tencent::credential::Credential;
+
+    fn place() -> Place {
+        let key = Credential::new("AKID", SecretString::from("key"), None).unwrap().identity();
+        (key, Region::new("ap-guangzhou").unwrap(), "mssql-a".to_owned())
+    }
+
+    fn round(back: i64) -> Round {
+        Round { began: Instant::now(), back, brought: Err(slow()) }
+    }
+
+    #[test]
+    fn schedules_of_different_objectives_share_a_round_that_looks_back_as_far_as_any() {
+        let (freshness, hour) = (Freshness::default(), Duration::from_hours(1));
+        let due = |back, interval| match freshness.standing(&place(), back, interval) {
+            Standing::Due(back) => Some(back),
+            Standing::UnderWay | Standing::Young(_) => None,
+        };
+        assert_eq!(due(10, hour), Some(10), "none was made");
+        UnderWay::begin(&freshness, place()).end(round(10));
+        assert_eq!((due(10, hour), due(9, hour)), (None, None));
+        assert_eq!(due(20, hour), Some(20), "it did not look so far back");
+        UnderWay::begin(&freshness, place()).end(round(20));
+        std::thread::sleep(Duration::from_millis(3));
+        assert_eq!(due(10, Duration::from_millis(2)), Some(20), "the next one is for all of them");
+    }
+
+    #[test]
+    fn a_round_that_was_given_up_is_made_by_another_pass() {
+        let (freshness, hour) = (Freshness::default(), Duration::from_hours(1));
+        let under_way = UnderWay::begin(&freshness, place());
+        assert!(matches!(freshness.standing(&place(), 1, hour), Standing::UnderWay));
+        drop(under_way);
+        assert!(matches!(freshness.standing(&place(), 1, hour), Standing::Due(1)));
+    }
+}

@@ -258,3 +258,28 @@ fn freshness(before: Option<&str>, told: &Told) -> Option<News> {
     };
     is_turn.then(|| News { is_warning, reason: reason.as_str(), message: message.clone() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_id_of_a_call_is_no_other_sentence() {
+        let said = |id: &str, tail: &str| format!("It may not be listed (UnauthorizedOperation, RequestId {id}){tail}");
+        assert_eq!(without_request_id(&said("a-1", ".")), without_request_id(&said("b-22", ".")));
+        assert_ne!(without_request_id(&said("a-1", ".")), without_request_id(&said("a-1", ", and more.")));
+        assert_eq!(without_request_id("no id"), "no id");
+    }
+
+    #[test]
+    fn a_look_that_says_the_same_is_written_once_an_hour() {
+        let last = |second: i64, newest: i64| {
+            let at = |second| Timestamp::from_second(second).ok();
+            Some(Last { of: "f".to_owned(), looked: at(second), newest: at(newest) })
+        };
+        assert_eq!(settled(last(3_599, 1), last(0, 1)), last(0, 1));
+        assert_eq!(settled(last(3_600, 1), last(0, 1)), last(3_600, 1));
+        assert_eq!(settled(last(60, 2), last(0, 1)), last(60, 2), "it says something else");
+        assert_eq!(settled(None, last(0, 1)), last(0, 1));
+    }
+}

@@ -95,6 +95,19 @@ fn a_copy_counts_if_it_succeeded_began_and_alone_holds_everything() {
 }
 
 #[test]
+fn a_copy_of_another_instance_or_region_vouches_for_nothing() {
+    let mine = Seen { own: vec![own(30, 1)], ..seen(31, None) };
+    assert_eq!(reason(&mine), Reason::WithinObjective);
+    let (mut elsewhere, mut abroad) = (own(30, 1), own(30, 1));
+    elsewhere.instance = "mssql-other".to_owned();
+    abroad.region = "ap-other".to_owned();
+    for other in [elsewhere, abroad] {
+        let seen = Seen { own: vec![other.clone()], ..seen(50, look(50, vec![])) };
+        assert_eq!(reason(&seen), Reason::ObjectiveMissed, "nor is it missing here: {other:?}");
+    }
+}
+
+#[test]
 fn the_verdicts_by_the_clock_alone() {
     let listed = |start| vec![row(Some(start), Holds::Instance)];
     for (now, look, expected) in [

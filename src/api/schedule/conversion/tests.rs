@@ -317,3 +317,46 @@ fn the_last_result_is_of_the_one_that_ended_last() {
     good.status.fields.completion_time = Some(Time(at("2026-11-24T19:00:01Z")));
     assert_eq!(of(last_result([&good, &failed, &at_work].into_iter())), "Completed");
 }
+
+#[test]
+fn a_deleted_child_that_was_never_sent_holds_up_nobody() {
+    let cause = Cause::Slot(night(), 0);
+    let deleting = json!({ "deletionTimestamp": "2026-11-24T18:31:00Z" });
+    let state = |conditions: Conditions<'_>| child(&child_of(&cause, conditions, &deleting), UID).unwrap().state;
+    assert!(matches!(
+        state(&[(READY, "False", "InstanceBusy"), (STALLED, "False", "InstanceBusy")]),
+        State::Bad(_, false)
+    ));
+    for reason in ["Submitting", "OutcomeUnknown"] {
+        assert_eq!(state(&[(READY, "False", reason), (STALLED, "False", reason)]), State::AtWork, "{reason}");
+    }
+    let accepted: Conditions<'_> = &[(READY, "False", "Running"), ("Submitted", "True", "Accepted")];
+    assert_eq!(state(accepted), State::AtWork);
+}
+
+#[test]
+fn a_cursor_that_nobody_can_read_is_a_mistake_and_no_first_look() {
+    for (path, value) in [("cursor", json!({ "time": "once" })), ("missedRuns", json!("many"))] {
+        let mut damaged = stored(&json!({}), &Value::Null);
+        damaged.status = serde_json::from_value(json!({ path: value })).unwrap();
+        let mistake = plan(&damaged, &subject()).unwrap_err();
+        assert!(mistake.field.starts_with(&format!("status.{path}")), "{mistake}");
+        assert_eq!(Place::of(&mistake), Place::InvalidSpec);
+    }
+}
+
+#[test]
+fn an_older_result_does_not_take_the_place_of_the_last_one() {
+    let result = |name: &str, time: &str| {
+        let time = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(time)));
+        Some(LastResult { name: Some(name.to_owned()), reason: None, time })
+    };
+    let (old, new) = (result("old", "2026-11-24T01:00:00Z"), result("new", "2026-11-24T02:00:00Z"));
+    let shown = |now: &Option<LastResult>, before: &Option<LastResult>| {
+        let before = SqlServerBackupScheduleStatus { last_result: before.clone(), ..<_>::default() };
+        written(&Told { last_result: now.clone(), ..told(Record::default()) }, &before).last_result
+    };
+    assert_eq!(shown(&old, &new), new, "its object was removed");
+    assert_eq!(shown(&new, &old), new);
+    assert_eq!(shown(&None, &old), old);
+}
