@@ -10,16 +10,12 @@
 
 mod schedules;
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::api::{Api, Patch, PatchParams};
-use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::api::{SqlServerBackupStatus, StoredBackup};
@@ -103,20 +99,8 @@ impl Cluster {
     ) -> Result<StoredBackup, Trouble> {
         let mut fields = complete(status);
         keep_unread(&mut fields, &["attempts", "submitTime", "flowId"], &object.status.unreadable);
-        self.patch_status(object, &fields).await
-    }
-
-    async fn patch_status<K>(&self, object: &K, fields: &Map<String, Value>) -> Result<K, Trouble>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-    {
-        let patch = json!({
-            "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
-            "status": fields,
-        });
-        let api: Api<K> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-        within(api.patch_status(&object.name_any(), &params, &patch)).await
+        let backups = self.backups(&object.namespace().unwrap_or_default());
+        within(backups.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
     }
 
     /// One Secret, by name; `None` if there is none.
@@ -176,17 +160,25 @@ fn complete(status: &SqlServerBackupStatus) -> Map<String, Value> {
         "intent",
         "observedGeneration",
     ];
-    filled(status, &FIELDS, &[("error", &["requestId"])])
+    filled(serde_json::to_value(status), &FIELDS, &[("error", &["requestId"])])
 }
 
-/// The fields of a status, and null for each of `names` that is absent, also inside of `parts`.
-fn filled(status: &impl Serialize, names: &[&str], parts: &[(&str, &[&str])]) -> Map<String, Value> {
+/// The patch of a status, under the version of `object` and no other (I1).
+fn guarded(object: &impl Resource, fields: &Map<String, Value>) -> Patch<Value> {
+    Patch::Merge(json!({
+        "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
+        "status": fields,
+    }))
+}
+
+/// The fields of a status that was `written` as JSON, and null for each of `names` that is absent, also inside of `parts`.
+fn filled(written: Result<Value, serde_json::Error>, names: &[&str], parts: &[(&str, &[&str])]) -> Map<String, Value> {
     let fill = |fields: &mut Map<String, Value>, names: &[&str]| {
         for name in names {
             fields.entry(*name).or_insert(Value::Null);
         }
     };
-    let mut fields = match serde_json::to_value(status) {
+    let mut fields = match written {
         Ok(Value::Object(fields)) => fields,
         Ok(_) | Err(_) => Map::new(),
     };

@@ -6,10 +6,10 @@
 //! - A removal names the object in the version in which it was seen to be finished.
 
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, PatchParams, PostParams, Preconditions};
 use serde_json::{Map, Value};
 
-use super::{Cluster, Trouble, filled, keep_unread, within};
+use super::{Cluster, Trouble, filled, guarded, keep_unread, within};
 use crate::api::schedule::conversion::{SCHEDULE, is_owned};
 use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, StoredSchedule};
 use crate::core::schedule::{Creation, label};
@@ -90,7 +90,9 @@ impl Cluster {
     ) -> Result<StoredSchedule, Trouble> {
         let mut fields = complete(status);
         keep_unread(&mut fields, &["missedRuns", "cursor"], &object.status.unreadable);
-        self.patch_status(object, &fields).await
+        let schedules: Api<StoredSchedule> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
     }
 }
 
@@ -109,7 +111,7 @@ fn complete(status: &SqlServerBackupScheduleStatus) -> Map<String, Value> {
     ];
     const PARTS: [(&str, &[&str]); 2] =
         [("cursor", &["time", "schedule"]), ("latestCopy", &["startTime", "lookTime", "lookedFor"])];
-    filled(status, &FIELDS, &PARTS)
+    filled(serde_json::to_value(status), &FIELDS, &PARTS)
 }
 
 #[cfg(test)]
