@@ -191,6 +191,15 @@ impl World {
         all
     }
 
+    /// The world after the next thing that an operator does, if there is one and it lives.
+    pub(crate) fn work(&self, setting: &Setting, plans: &Plans) -> Option<Self> {
+        let mut all = vec![];
+        for number in 0..self.operators.len() {
+            self.operator(number, setting, plans, &mut all);
+        }
+        all.into_iter().find(|(label, _)| !label.ends_with("dies")).map(|(_, next)| next)
+    }
+
     fn outside(&self, setting: &Setting, all: &mut Vec<(String, Self)>) {
         let mut add = |label: String, change: &dyn Fn(&mut Self)| {
             let mut next = self.clone();
