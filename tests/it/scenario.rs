@@ -2,10 +2,12 @@
 //! the truth in the status, and fall silent afterwards? One file a theme.
 
 mod anew;
+mod clock;
 mod deletion;
 mod doubt;
 mod late;
 mod process;
+mod promises;
 mod schedules;
 mod states;
 mod status;
