@@ -203,6 +203,8 @@ impl<'a> Boot<'a> {
             // The usual 20 requests a second would draw out the start, and every deletion of a namespace.
             ("kube-api-qps", "1000"),
             ("kube-api-burst", "1000"),
+            // A quota over a kind that was defined a moment ago is counted at the next round; the usual one is in five minutes.
+            ("resource-quota-sync-period", "5s"),
             ("service-account-private-key-file", KEY),
             ("root-ca-file", CERTIFICATE),
         ])

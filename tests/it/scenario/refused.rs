@@ -92,10 +92,11 @@ async fn a_policy_is_asked_once_a_minute_holds_up_nobody_else_and_is_done_with_w
     world.finish(&[(&one, 1), (&other, 1)]).await;
 }
 
-/// How much of the quota is used; nothing before it was counted.
-async fn used(world: &World) -> String {
-    let path = r"jsonpath={.status.used.count/sqlserverbackups\.tencentdb\.dev}";
-    world.kubectl(&["get", "resourcequota", "backups", "--output", path]).await.unwrap()
+/// How many backups the quota has counted; null before it has.
+async fn used(world: &World) -> Value {
+    let quota = world.kubectl(&["get", "resourcequota", "backups", "--output", "json"]).await.unwrap();
+    let quota: Value = serde_json::from_str(&quota).unwrap();
+    quota["status"]["used"]["count/sqlserverbackups.tencentdb.dev"].clone()
 }
 
 async fn run_now(schedules: &Schedules<'_>, token: &str) {
@@ -120,7 +121,7 @@ async fn a_full_quota_is_told_and_made_room_in_as_far_as_the_limits_allow() {
     world.kubectl(&["create", "quota", "backups", "--hard=count/sqlserverbackups.tencentdb.dev=2"]).await.unwrap();
     let begin = Instant::now();
     while used(&world).await != "2" {
-        assert!(begin.elapsed() < PATIENCE, "the quota is never counted");
+        assert!(begin.elapsed() < PATIENCE, "the quota is never counted: {}", used(&world).await);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     run_now(&Schedules::of(&world), "three").await;
