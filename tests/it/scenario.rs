@@ -14,4 +14,5 @@ mod schedules;
 mod states;
 mod status;
 mod success;
+mod told;
 mod turns;
