@@ -191,10 +191,8 @@ fn settled(now: Option<Last>, before: Option<Last>) -> Option<Last> {
 /// Tells that a backup was created, at once: whoever finds it later does not know that it is new.
 pub(super) async fn tell_creation(view: &View, decision: &Decision, is_new: bool, ctx: &Context) {
     tracing::info!(step = ?decision.step, is_new, "the backup is there");
-    if is_new {
-        if let Some(news) = creation(decision) {
-            ctx.cluster.tell(view.object.as_ref(), &action(decision), &news).await;
-        }
+    if let Some(news) = creation(decision).filter(|_| is_new) {
+        ctx.cluster.tell(view.object.as_ref(), &action(decision), &news).await;
     }
 }
 

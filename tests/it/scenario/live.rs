@@ -69,7 +69,7 @@ async fn what_the_cache_does_not_show_is_neither_overlapped_nor_made_again() {
     assert_eq!(made["status"]["lastScheduleTime"], json!(slot.to_string()));
     assert_eq!(made["status"]["missedRuns"], 0);
     assert_eq!(schedules.names("busy").await, ["busy-now"]);
-    assert_eq!(schedules.names("made").await, [again.name.clone()]);
+    assert_eq!(schedules.names("made").await, [&*again.name]);
     world.reaches(&at_work, "Completed").await;
     world.finish_forged(&[(&at_work, 1), (&again, 0)]).await;
 }
