@@ -62,7 +62,12 @@ impl Cluster {
             control_plane.kubectl_feed(&["apply", "--filename", "-"], &definition.to_string()).unwrap();
         }
         let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
-        control_plane.kubectl_run(&established).unwrap();
+        let until = Instant::now() + Duration::from_mins(1);
+        // Of one that has no condition at all yet, kubectl does not wait for any.
+        while let Err(said) = control_plane.kubectl_run(&established) {
+            assert!(Instant::now() < until, "{said}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let cluster = Self { control_plane };
         cluster.wait_for_documentation();
         cluster
