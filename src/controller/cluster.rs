@@ -13,13 +13,16 @@ mod schedules;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::events::v1::Event as NamedEvent;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 
 use crate::api::{SqlServerBackupStatus, StoredBackup};
 use crate::core::fold::News;
+use crate::runtime::clock;
 
 /// How long one call may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,6 +59,7 @@ pub enum Trouble {
 pub struct Cluster {
     client: Client,
     recorder: Recorder,
+    reporter: Reporter,
 }
 
 /// A client that never repeats a request by itself: a guarded write that was repeated comes back as a conflict with its
@@ -79,7 +83,7 @@ impl Cluster {
     pub fn new(client: Client, holder: &str) -> Self {
         let reporter =
             Reporter { controller: "sqlserver-backup-operator".to_owned(), instance: Some(holder.to_owned()) };
-        Self { recorder: Recorder::new(client.clone(), reporter), client }
+        Self { recorder: Recorder::new(client.clone(), reporter.clone()), reporter, client }
     }
 
     fn backups(&self, namespace: &str) -> Api<StoredBackup> {
@@ -126,14 +130,39 @@ impl Cluster {
             action: action.to_owned(),
             secondary: None,
         };
-        let reference = ObjectReference {
-            api_version: Some(K::api_version(&()).into_owned()),
-            kind: Some(K::kind(&()).into_owned()),
-            ..object.object_ref(&())
-        };
-        if let Err(trouble) = within(self.recorder.publish(&event, &reference)).await {
+        if let Err(trouble) = within(self.recorder.publish(&event, &reference(object))).await {
             tracing::warn!(%trouble, reason = news.reason, "an event could not be told");
         }
+    }
+
+    /// Tells a piece of news as the event of this `name`. Told again, by this process or another one, it is there already.
+    pub async fn tell_once<K: Resource<DynamicType = ()>>(&self, object: &K, name: String, action: &str, news: &News) {
+        let namespace = object.meta().namespace.clone();
+        let event = NamedEvent {
+            metadata: ObjectMeta { name: Some(name), namespace: namespace.clone(), ..ObjectMeta::default() },
+            event_time: Some(MicroTime(clock::now())),
+            action: Some(action.to_owned()),
+            reason: Some(news.reason.to_owned()),
+            note: Some(bounded(&news.message)),
+            type_: Some(if news.is_warning { "Warning" } else { "Normal" }.to_owned()),
+            regarding: Some(reference(object)),
+            reporting_controller: Some(self.reporter.controller.clone()),
+            reporting_instance: self.reporter.instance.clone(),
+            ..NamedEvent::default()
+        };
+        let events: Api<NamedEvent> = Api::namespaced(self.client.clone(), &namespace.unwrap_or_default());
+        match within(events.create(&PostParams::default(), &event)).await {
+            Ok(_) | Err(Trouble::Conflict) => {}
+            Err(trouble) => tracing::warn!(%trouble, reason = news.reason, "an event could not be told"),
+        }
+    }
+}
+
+fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        ..object.object_ref(&())
     }
 }
 

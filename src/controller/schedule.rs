@@ -2,7 +2,8 @@
 //!
 //! # What it guarantees
 //! - Whatever creates, removes, or settles a slot is decided on the schedule and its backups as the server has them, not on
-//!   the cache; and a creation that was decided more than a minute ago is not sent.
+//!   the cache, by a clock that is not ahead of the server's; and a creation that was decided more than a minute ago is not
+//!   sent.
 //! - The backup is created first and then written down. If we die in between, the next pass finds it and settles its slot.
 //! - The cloud is looked at in passes of their own, in which no backup is due.
 //! - A pass that changes nothing calls nobody.
@@ -30,7 +31,7 @@ use crate::api::schedule::conversion;
 use crate::api::{self, SqlServerBackup, StoredBackup, StoredSchedule};
 use crate::core::order::{Invalid, Subject};
 use crate::core::pace::{elapsed, later};
-use crate::core::schedule::{Creation, Decision, Plan, Record, Seen, Step, created, decide, excess};
+use crate::core::schedule::{Creation, Decision, Plan, Record, Seen, Step, believed, created, decide, excess};
 use crate::runtime::clock;
 
 pub use freshness::Freshness;
@@ -57,6 +58,13 @@ struct View {
     seen: Seen,
     /// When the pass began, by a clock that nobody sets.
     began: Instant,
+}
+
+impl View {
+    /// The clock that decided, as it stands now.
+    fn now(&self) -> Timestamp {
+        later(self.seen.now, i64::try_from(self.began.elapsed().as_secs()).unwrap_or_default())
+    }
 }
 
 /// Looks, decides, acts, reports.
@@ -100,7 +108,15 @@ async fn look(cached: Arc<StoredSchedule>, ctx: &Context) -> Result<(View, Decis
     if is_current && !settles(&decision, &view.seen.record) {
         return Ok((view, decision));
     }
-    let object = ctx.cluster.schedule(&namespace, &view.object.name_any()).await.map_err(Error::Look)?;
+    let read = ctx.cluster.schedule(&namespace, &view.object.name_any()).await;
+    let (object, server) = read.map_err(Error::Look)?;
+    let now = match server.filter(|server| believed(now, *server) != now) {
+        Some(server) => {
+            tracing::warn!(own = %now, %server, "this node's clock is ahead of the API server's, by which it is decided");
+            server
+        }
+        None => now,
+    };
     if object.uid() != view.object.uid() {
         return Err(Error::Look(Trouble::Gone));
     }
@@ -124,7 +140,7 @@ fn view(
 ) -> Result<View, Error> {
     let subject: Subject = api::conversion::subject(object.as_ref()).map_err(Error::Anonymous)?;
     let plan = conversion::plan(&object, &subject);
-    let record = conversion::record(&object.status);
+    let record = conversion::record(&object);
     let owner = object.uid().unwrap_or_default();
     let children = backups.iter().filter_map(|backup| conversion::child(backup, &owner)).collect();
     Ok(View { object, plan, backups, seen: Seen { now, subject, record, children }, began })
@@ -196,7 +212,7 @@ async fn create(
     let rest = (Instant::now() + pause, view.seen.subject.generation);
     ctx.memory.change(&view.seen.subject.uid, |entry| entry.rest = Some(rest));
     let decision = created(decision, &view.seen, Creation::Refused);
-    let until = later(clock::now(), i64::try_from(pause.as_secs()).unwrap_or(1).saturating_add(1));
+    let until = later(view.now(), i64::try_from(pause.as_secs()).unwrap_or(1).saturating_add(1));
     Ok((Decision { until: Some(until), ..decision }, why))
 }
 

@@ -11,6 +11,7 @@
 //! | a slot is due, and its deadline is over | settle it as missed |
 //! | a slot is due, and an earlier backup is still at work | settle it as missed: it overlaps |
 //! | a slot is due | **make its backup** |
+//! | a new token, and a backup of it is there | note the token |
 //! | a new token, and no backup is at work | **make a backup for the token** |
 //! | the last slot's backup failed, and tries are left | after a pause, **make another one** |
 //! | more finished backups than the limits keep | remove the oldest |
@@ -38,11 +39,13 @@ mod prune;
 mod standing;
 mod tries;
 
-pub use names::{for_slot, for_token, label};
-pub use standing::{PROTECTED, Place, news, place};
+pub use names::{for_missed, for_slot, for_token, label};
+pub use standing::{PROTECTED, Place, creation, missed, place, turn};
 
 /// How soon a creation that the API server refused is tried again.
 const REFUSED_PAUSE: i64 = 60;
+/// By how much a clock may be ahead of the API server's and still be believed, in seconds.
+const AHEAD: i64 = 60;
 /// The most slots that are counted one by one; beyond it the count is a lower bound.
 const MOST_COUNTED: i64 = 600_000;
 
@@ -195,6 +198,12 @@ pub enum Creation {
     Taken,
     /// The API server did not take it, or did not answer.
     Refused,
+}
+
+/// The clock to decide by, of the operator's own and the API server's. What an own one that is far ahead settles stays settled
+/// when it is right again, and until then nothing would run. One that is behind only waits.
+pub fn believed(own: Timestamp, server: Timestamp) -> Timestamp {
+    if own > later(server, AHEAD) { server } else { own }
 }
 
 /// What is to be done. Total, for every record and every clock.
@@ -352,11 +361,15 @@ fn missed_between(plan: &Plan, seen: &Seen, settled: Timestamp, slot: Timestamp)
 /// A backup for a token that is new. It waits for one that is at work, and for no suspension.
 fn token(plan: &Plan, seen: &Seen, record: &Record) -> Option<Decision> {
     let token = plan.run_now.as_ref().filter(|token| record.run_now.as_ref() != Some(token))?;
+    let record = Record { run_now: Some(token.clone()), ..record.clone() };
+    let cause = Cause::Token(token.clone());
+    if seen.children.iter().any(|child| child.cause == cause) {
+        return Some(Decision { step: Step::Rest, record, missed: None, until: Some(seen.now) });
+    }
     if seen.children.iter().any(|child| child.state == State::AtWork) {
         return None;
     }
-    let record = Record { run_now: Some(token.clone()), ..record.clone() };
-    let step = Step::Create { name: for_token(&seen.subject.name, token), cause: Cause::Token(token.clone()) };
+    let step = Step::Create { name: for_token(&seen.subject.name, token), cause };
     Some(Decision { step, record, missed: None, until: None })
 }
 

@@ -7,9 +7,13 @@
 //! `kubectl` is the real one: what it says is what a user reads.
 
 use control_plane::{ControlPlane, Options};
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::ByteString;
+use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use crate::operator::plain_client;
 
 /// The shared control plane.
 pub(crate) struct Cluster {
@@ -58,7 +62,12 @@ impl Cluster {
             control_plane.kubectl_feed(&["apply", "--filename", "-"], &definition.to_string()).unwrap();
         }
         let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
-        control_plane.kubectl_run(&established).unwrap();
+        let until = Instant::now() + Duration::from_mins(1);
+        // Of one that has no condition at all yet, kubectl does not wait for any.
+        while let Err(said) = control_plane.kubectl_run(&established) {
+            assert!(Instant::now() < until, "{said}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let cluster = Self { control_plane };
         cluster.wait_for_documentation();
         cluster
@@ -97,5 +106,26 @@ impl Cluster {
     /// The same, with `input` as its standard input.
     pub(crate) fn kubectl_reading(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         self.control_plane.kubectl_feed(arguments, input).map_err(|fault| fault.to_string())
+    }
+
+    /// Makes a backup at rest older by `age`, in the store itself: the API server dates every object by its own clock, and
+    /// what happens to old ones could only be waited for. Its watches bring the change as any other.
+    pub(crate) async fn backdate(&self, namespace: &str, backup: &str, age: SignedDuration) {
+        let (etcd, prefix) = self.control_plane.store();
+        let key = ByteString(format!("{prefix}/tencentdb.dev/sqlserverbackups/{namespace}/{backup}").into_bytes());
+        let ask = async |path: &str, body: Value| -> Value {
+            let asked = plain_client().post(format!("{etcd}/v3/kv/{path}")).body(body.to_string());
+            serde_json::from_str(&asked.send().await.unwrap().text().await.unwrap()).unwrap()
+        };
+        let found = ask("range", json!({ "key": key })).await;
+        let stored: ByteString = serde_json::from_value(found["kvs"][0]["value"].clone()).unwrap();
+        let mut object: Value = serde_json::from_slice(&stored.0).unwrap();
+        let created: Timestamp = object["metadata"]["creationTimestamp"].as_str().unwrap().parse().unwrap();
+        object["metadata"]["creationTimestamp"] = json!((created - age).to_string());
+        let value = ByteString(object.to_string().into_bytes());
+        let unchanged = json!([{ "target": "MOD", "key": key, "mod_revision": found["kvs"][0]["mod_revision"] }]);
+        let put = json!([{ "request_put": { "key": key, "value": value } }]);
+        let answer = ask("txn", json!({ "compare": unchanged, "success": put })).await;
+        assert_eq!(answer["succeeded"], true, "it was not at rest: {answer}");
     }
 }

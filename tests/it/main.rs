@@ -41,6 +41,7 @@ mod settings;
 mod stored;
 mod tool;
 mod upgrade;
+mod wall_clock;
 mod wire;
 mod workflows;
 mod world;

@@ -5,6 +5,7 @@
 //! they are without it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream;
@@ -44,14 +45,20 @@ struct Proxy {
     server: String,
     client: reqwest::Client,
     listener: Listener,
+    holds: Arc<AtomicBool>,
 }
 
 /// Begins to serve on a free port of loopback; the address.
 pub(crate) async fn start(server: &str, ca_pem: &[u8], listener: Listener) -> String {
+    start_holding(server, ca_pem, listener, Arc::default()).await
+}
+
+/// The same, and while `holds` is true no watch of the backups brings anything.
+pub(crate) async fn start_holding(server: &str, ca_pem: &[u8], listener: Listener, holds: Arc<AtomicBool>) -> String {
     drop(rustls::crypto::ring::default_provider().install_default());
     let ca = reqwest::Certificate::from_pem_bundle(ca_pem).unwrap();
     let client = reqwest::Client::builder().no_proxy().http1_only().tls_certs_only(ca).build().unwrap();
-    let proxy = Arc::new(Proxy { server: server.to_owned(), client, listener });
+    let proxy = Arc::new(Proxy { server: server.to_owned(), client, listener, holds });
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", socket.local_addr().unwrap());
     tokio::spawn(async move {
@@ -77,6 +84,7 @@ async fn forward(proxy: Arc<Proxy>, request: Request<Incoming>) -> Result<Respon
         Fate::Pass => Duration::ZERO,
         Fate::Delay(wait) => wait,
     };
+    let is_held = parts.uri.path().ends_with("/sqlserverbackups") && parts.uri.query().is_some_and(is_watch);
     let url = format!("{}{}", proxy.server, parts.uri);
     let mut headers = parts.headers;
     headers.remove(hyper::header::HOST);
@@ -97,10 +105,19 @@ async fn forward(proxy: Arc<Proxy>, request: Request<Incoming>) -> Result<Respon
         response = response.header(name, value);
     }
     // Piece by piece, for a watch never ends.
-    let pieces = stream::try_unfold(answer, |mut answer| async move {
-        Ok(answer.chunk().await?.map(|piece| (Frame::data(piece), answer)))
+    let holds = is_held.then(|| proxy.holds.clone());
+    let pieces = stream::try_unfold((answer, holds), |(mut answer, holds)| async move {
+        let piece = answer.chunk().await?;
+        while holds.as_ref().is_some_and(|holds| holds.load(Ordering::SeqCst)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(piece.map(|piece| (Frame::data(piece), (answer, holds))))
     });
     Ok(response.body(BodyExt::boxed_unsync(StreamBody::new(pieces))).unwrap())
+}
+
+fn is_watch(query: &str) -> bool {
+    query.split('&').any(|part| part.starts_with("watch="))
 }
 
 /// `PATCH status`, `POST events`; nothing for a read.

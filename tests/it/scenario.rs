@@ -2,12 +2,17 @@
 //! the truth in the status, and fall silent afterwards? One file a theme.
 
 mod anew;
+mod clock;
 mod deletion;
 mod doubt;
 mod late;
+mod live;
 mod process;
+mod promises;
+mod refused;
 mod schedules;
 mod states;
 mod status;
 mod success;
+mod told;
 mod turns;

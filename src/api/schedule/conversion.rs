@@ -104,9 +104,11 @@ fn token(stored: &StoredSchedule) -> Option<String> {
     (!token.is_empty()).then_some(token)
 }
 
-/// What is durable about the schedule.
-pub fn record(read: &ReadStatus<SqlServerBackupScheduleStatus>) -> Record {
-    let status = &read.fields;
+/// What is durable about the schedule. Of a token that cannot be read nobody knows which it was: the one that is there counts
+/// as answered, as at the first look.
+pub fn record(stored: &StoredSchedule) -> Record {
+    let status = &stored.status.fields;
+    let is_unknown = stored.status.unreadable.iter().any(|path| path == "lastRunNow");
     let cursor = status.cursor.clone().unwrap_or_default();
     Record {
         line: cursor.schedule,
@@ -115,7 +117,7 @@ pub fn record(read: &ReadStatus<SqlServerBackupScheduleStatus>) -> Record {
         last_run: time(status.last_schedule_time.as_ref()),
         tried_again: cursor.retries.unwrap_or_default(),
         missed: status.missed_runs.unwrap_or_default(),
-        run_now: status.last_run_now.clone(),
+        run_now: if is_unknown { token(stored) } else { status.last_run_now.clone() },
         last_success: time(status.last_successful_time.as_ref()),
     }
 }

@@ -31,7 +31,7 @@ pub fn schedules<O: Borrow<StoredSchedule>>(objects: &[O]) -> Schedules {
 }
 
 fn schedule(stored: &StoredSchedule) -> Schedule {
-    let (status, record) = (&stored.status.fields, conversion::record(&stored.status));
+    let (status, record) = (&stored.status.fields, conversion::record(stored));
     let is_suspended = stored.spec.0.as_ref().map_or(record.is_suspended, |spec| spec.suspend);
     let place = |reason: &str| Place::ALL.into_iter().map(Place::as_str).find(|known| *known == reason);
     let judgement = |reason: &str| protected::Reason::parse(reason).map(protected::Reason::as_str);

@@ -5,8 +5,12 @@
 //!   the same name and is told that it is there.
 //! - A removal names the object in the version in which it was seen to be finished.
 
-use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, PatchParams, PostParams, Preconditions};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use kube::api::{Api, DeleteParams, GetParams, ListParams, PatchParams, PostParams, Preconditions, Request};
+use kube::client::Body;
+use kube::core::Status;
+use kube::{Client, ResourceExt};
 use serde_json::{Map, Value};
 
 use super::{Cluster, Trouble, filled, guarded, keep_unread, within};
@@ -15,10 +19,9 @@ use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, S
 use crate::core::schedule::{Creation, label};
 
 impl Cluster {
-    /// The schedule as the server has it now.
-    pub async fn schedule(&self, namespace: &str, name: &str) -> Result<StoredSchedule, Trouble> {
-        let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), namespace);
-        within(schedules.get(name)).await
+    /// The schedule as the server has it now, and what time it is there, to the second, if it says so.
+    pub async fn schedule(&self, namespace: &str, name: &str) -> Result<(StoredSchedule, Option<Timestamp>), Trouble> {
+        within(dated(&self.client, namespace, name)).await
     }
 
     /// The backups that `schedule` owns, as the server has them now: those of its label, and those of `known` that have lost
@@ -96,6 +99,31 @@ impl Cluster {
     }
 }
 
+/// The schedule with the date of the answer, which the library's own read keeps to itself.
+async fn dated(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<(StoredSchedule, Option<Timestamp>), kube::Error> {
+    let schedules: Api<StoredSchedule> = Api::namespaced(client.clone(), namespace);
+    let request = Request::new(schedules.resource_url()).get(name, &GetParams::default());
+    let answer = client.send(request.map_err(kube::Error::BuildRequest)?.map(Body::from)).await?;
+    let (head, body) = answer.into_parts();
+    let body = body.collect_bytes().await?;
+    if head.status.is_success() {
+        let object = serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
+        return Ok((object, head.headers.get("date").and_then(|date| instant(date.to_str().ok()?))));
+    }
+    let said: Result<Status, _> = serde_json::from_slice(&body);
+    let status = said.unwrap_or_else(|_| Status::failure("an answer that is none", "")).with_code(head.status.as_u16());
+    Err(kube::Error::Api(status.boxed()))
+}
+
+/// A date as HTTP writes it.
+fn instant(date: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(date).ok()
+}
+
 /// The fields of `status`, and null for each that is absent, so that a merge removes it.
 fn complete(status: &SqlServerBackupScheduleStatus) -> Map<String, Value> {
     const FIELDS: [&str; 9] = [
@@ -117,6 +145,12 @@ fn complete(status: &SqlServerBackupScheduleStatus) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        assert_eq!(instant("Tue, 24 Nov 2026 18:47:12 GMT"), "2026-11-24T18:47:12Z".parse().ok());
+        assert_eq!(instant("yesterday"), None);
+    }
 
     #[test]
     fn every_field_of_the_status_is_written_or_removed() {

@@ -16,8 +16,9 @@ use crate::core::order::Invalid;
 use crate::core::pace::{later, utc};
 use crate::core::protected::{self, Judgement, Last, Terms, judge};
 use crate::core::reason::READY;
-use crate::core::schedule::{Cause, Decision, PROTECTED, Place, State, Step, Why, news, next_slot, place};
-use crate::runtime::clock;
+use crate::core::schedule::{
+    Cause, Decision, PROTECTED, State, Step, Why, creation, for_missed, missed, next_slot, place, turn,
+};
 
 /// How much later than it is written down a look may have been made: a status write for each would be all that most
 /// schedules ever write.
@@ -44,8 +45,9 @@ pub(super) async fn report(
     let told = told(view, &decision, next, refusal, judgement.as_ref());
     let status = conversion::status(&told, before, view.seen.subject.generation, now);
     if *before != status {
-        // If we die here, the next pass comes to the same from the same facts. After the write, what was missed or has turned
-        // stands in the status, and only its event is lost.
+        tell_missed(view, &decision, &told, ctx).await;
+        // If we die here, the next pass comes to the same from the same facts, and finds told what was missed. After the
+        // write, what has turned stands in the status, and only its event is lost.
         let written = ctx.cluster.write_schedule(&view.object, &status).await.map_err(Error::Report)?;
         ctx.metrics.status_written();
         let version = memory::version(written.metadata.resource_version.as_deref());
@@ -53,7 +55,7 @@ pub(super) async fn report(
         tell(view, &decision, &told, ctx).await;
     }
     let instants = [decision.until, judgement.and_then(|judgement| judgement.turns)].into_iter().flatten();
-    let now = clock::now();
+    let now = view.now();
     let rest = instants.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default()).min();
     let rest = rest.into_iter().chain(look_again).min().unwrap_or(LONGEST).min(LONGEST);
     Ok(Action::requeue(rest.max(Duration::from_millis(100))))
@@ -94,7 +96,7 @@ async fn judged(
     if terms.objective.is_some() {
         let secret = view.object.spec.0.as_ref().ok().and_then(|spec| spec.template.spec.credentials_ref.as_ref());
         let whose = (view.object.namespace().unwrap_or_default(), secret.map(|secret| secret.name.clone()));
-        let until_next = next.map(|next| Duration::try_from(next.duration_since(clock::now())).unwrap_or_default());
+        let until_next = next.map(|next| Duration::try_from(next.duration_since(view.now())).unwrap_or_default());
         let within = if is_busy { Some(Duration::ZERO) } else { until_next };
         let freshness =
             ctx.freshness.view(ctx, &view.seen.subject, (whose.0.as_str(), whose.1.as_deref()), &terms, within);
@@ -189,12 +191,8 @@ fn settled(now: Option<Last>, before: Option<Last>) -> Option<Last> {
 /// Tells that a backup was created, at once: whoever finds it later does not know that it is new.
 pub(super) async fn tell_creation(view: &View, decision: &Decision, is_new: bool, ctx: &Context) {
     tracing::info!(step = ?decision.step, is_new, "the backup is there");
-    if is_new {
-        let place = conversion::shown(&view.object.status, READY);
-        let only_created = Decision { missed: None, ..decision.clone() };
-        for news in news(place, (Place::Pending, ""), &only_created, None) {
-            ctx.cluster.tell(view.object.as_ref(), &action(decision), &news).await;
-        }
+    if let Some(news) = creation(decision).filter(|_| is_new) {
+        ctx.cluster.tell(view.object.as_ref(), &action(decision), &news).await;
     }
 }
 
@@ -235,12 +233,23 @@ async fn tell(view: &View, decision: &Decision, told: &Told, ctx: &Context) {
         "recorded"
     );
     let resting = Decision { step: Step::Rest, ..decision.clone() };
-    let missed = told.missed.map(|(slot, _)| slot);
-    let mut all = news(conversion::shown(&view.object.status, READY), (*place, message), &resting, missed);
-    all.extend(freshness(conversion::shown(&view.object.status, PROTECTED), told));
-    for news in &all {
-        ctx.cluster.tell(view.object.as_ref(), &action(&resting), news).await;
+    let before = (conversion::shown(&view.object.status, READY), &view.seen.record);
+    let turn = turn(before, (*place, message), &decision.record);
+    let all = turn.into_iter().chain(freshness(conversion::shown(&view.object.status, PROTECTED), told));
+    for news in all {
+        ctx.cluster.tell(view.object.as_ref(), &action(&resting), &news).await;
     }
+}
+
+/// Tells what was missed before it is written down: told again by whoever comes after a death in between, it is one event.
+async fn tell_missed(view: &View, decision: &Decision, told: &Told, ctx: &Context) {
+    let (Some((count, _)), Some((last, why)), Some(settled)) = (decision.missed, told.missed, decision.record.settled)
+    else {
+        return;
+    };
+    let name = for_missed(&view.seen.subject.name, &view.seen.subject.uid, settled);
+    let resting = Decision { step: Step::Rest, ..decision.clone() };
+    ctx.cluster.tell_once(view.object.as_ref(), name, &action(&resting), &missed(count, last, why)).await;
 }
 
 /// What a turn of `Protected` tells.

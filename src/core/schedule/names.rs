@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::core::hash::fnv1a;
+use crate::core::order::Uid;
 
 /// Longest name of a Kubernetes object.
 const LONGEST: usize = 253;
@@ -21,6 +22,12 @@ pub fn for_slot(schedule: &str, slot: Timestamp, number: i64) -> String {
 /// The backup that a token asked for: `nightly-now-` and the token's hash.
 pub fn for_token(schedule: &str, token: &str) -> String {
     fitted(schedule, &format!("-now-{:016x}", fnv1a(token.bytes())))
+}
+
+/// The event that tells of what was missed up to this slot: however often it is told, there is one.
+pub fn for_missed(schedule: &str, uid: &Uid, settled: Timestamp) -> String {
+    let which = fnv1a(format!("{}/{}", uid.as_str(), settled.as_second()).bytes());
+    fitted(schedule, &format!("-missed-{which:016x}"))
 }
 
 /// The label by which a schedule's backups are found: its name, if it fits.
@@ -54,6 +61,15 @@ mod tests {
         assert_eq!(for_slot("nightly", slot, 2), "nightly-20261124-1800-r2");
         assert_eq!(for_token("nightly", "a"), for_token("nightly", "a"));
         assert_ne!(for_token("nightly", "a"), for_token("nightly", "b"));
+    }
+
+    #[test]
+    fn what_was_missed_is_told_under_one_name_for_each_schedule_and_slot() {
+        let [one, other] = ["ab", "cd"].map(|part| Uid::new(&part.repeat(16)).unwrap());
+        let name = |uid, slot| for_missed("nightly", uid, Timestamp::from_second(slot).unwrap());
+        assert_eq!(name(&one, 60), name(&one, 60));
+        assert_ne!(name(&one, 60), name(&one, 120));
+        assert_ne!(name(&one, 60), name(&other, 60), "one that was deleted and created anew has a past of its own");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::{Cause, Decision, Step, Why};
+use super::{Cause, Decision, Record, Step, Why};
 use crate::core::fold::News;
 use crate::core::order::Invalid;
 use crate::core::pace::utc;
@@ -100,41 +100,52 @@ fn cut(text: &str) -> String {
     text.chars().take(1_024).collect()
 }
 
-/// What a pass tells the events of the schedule. `before` is where it was, `missed` the last slot without a backup.
-pub fn news(before: Option<&str>, after: (Place, &str), decision: &Decision, missed: Option<Timestamp>) -> Vec<News> {
-    let mut news = vec![];
-    let mut tell = |is_warning, reason, message: String| news.push(News { is_warning, reason, message });
-    if let Step::Create { name, cause } = &decision.step {
-        match cause {
-            Cause::Slot(slot, 0) => tell(false, "BackupCreated", format!("Created {name} for {}.", utc(*slot))),
-            Cause::Slot(slot, again) => {
-                tell(false, "BackupRetried", format!("Created {name} for {}, further try {again}.", utc(*slot)));
-            }
-            Cause::Token(token) => tell(false, "BackupRequested", format!("Created {name} for run-now {token:?}.")),
+/// What the creation of a backup tells the events of the schedule.
+pub fn creation(decision: &Decision) -> Option<News> {
+    let Step::Create { name, cause } = &decision.step else { return None };
+    let (reason, message) = match cause {
+        Cause::Slot(slot, 0) => ("BackupCreated", format!("Created {name} for {}.", utc(*slot))),
+        Cause::Slot(slot, again) => {
+            ("BackupRetried", format!("Created {name} for {}, further try {again}.", utc(*slot)))
         }
-    }
-    if let Some((count, why)) = decision.missed {
-        let last = missed.map(|slot| utc(slot).to_string()).unwrap_or_default();
-        let slots = match count {
-            1 => format!("The backup for {last} was"),
-            count => format!("{count} backups, the last one for {last}, were"),
-        };
-        tell(true, "RunMissed", format!("{slots} not made: {}.", why.sentence()));
-    }
-    let (place, message) = after;
-    let is_turn = before != Some(place.as_str());
-    match place {
-        _ if !is_turn => {}
-        Place::Suspended => tell(false, "Suspended", message.to_owned()),
-        Place::Scheduled if before == Some(Place::Suspended.as_str()) => {
-            tell(false, "Resumed", "The schedule is followed again, from its next time on.".to_owned());
+        Cause::Token(token) => ("BackupRequested", format!("Created {name} for run-now {token:?}.")),
+    };
+    Some(News { is_warning: false, reason, message })
+}
+
+/// What is told of slots that passed without a backup, so many, the `last` of them for this reason.
+pub fn missed(count: i64, last: Timestamp, why: Why) -> News {
+    let last = utc(last);
+    let slots = match count {
+        1 => format!("The backup for {last} was"),
+        count => format!("{count} backups, the last one for {last}, were"),
+    };
+    News { is_warning: true, reason: "RunMissed", message: format!("{slots} not made: {}.", why.sentence()) }
+}
+
+/// What a pass tells of where the schedule is. `before` is the reason that it showed and the record that it had; whether it
+/// was suspended is asked of that, for a run-now that is refused shows another reason meanwhile.
+pub fn turn((shown, before): (Option<&str>, &Record), (place, message): (Place, &str), after: &Record) -> Option<News> {
+    let (is_warning, message) = match place {
+        Place::Suspended if !before.is_suspended && after.is_suspended => (false, message.to_owned()),
+        Place::Scheduled if before.is_suspended && !after.is_suspended => {
+            let message = "The schedule is followed again, from its next time on.".to_owned();
+            return Some(News { is_warning: false, reason: "Resumed", message });
         }
-        Place::Scheduled | Place::Pending => {}
-        Place::InvalidSchedule | Place::InvalidTimeZone | Place::InvalidSpec | Place::CreationRefused => {
-            tell(true, place.as_str(), message.to_owned());
+        Place::InvalidSchedule | Place::InvalidTimeZone | Place::InvalidSpec | Place::CreationRefused
+            if shown != Some(place.as_str()) =>
+        {
+            (true, message.to_owned())
         }
-    }
-    news
+        Place::Pending
+        | Place::Scheduled
+        | Place::Suspended
+        | Place::InvalidSchedule
+        | Place::InvalidTimeZone
+        | Place::InvalidSpec
+        | Place::CreationRefused => return None,
+    };
+    Some(News { is_warning, reason: place.as_str(), message })
 }
 
 impl Why {
@@ -154,5 +165,23 @@ impl Why {
             Self::Overlap => "an earlier backup of this schedule was still at work",
             Self::NameTaken => "an object that is not this schedule's has the name of the backup; rename or delete it",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspension_and_its_end_are_told_once_each_whatever_is_refused_meanwhile() {
+        let [free, held] = [false, true].map(|is_suspended| Record { is_suspended, ..Record::default() });
+        let told = |shown, before, place, after| turn((shown, before), (place, "m"), after).map(|news| news.reason);
+        assert_eq!(told(Some("Scheduled"), &free, Place::Suspended, &held), Some("Suspended"));
+        assert_eq!(told(Some("Suspended"), &held, Place::CreationRefused, &held), Some("CreationRefused"));
+        assert_eq!(told(Some("CreationRefused"), &held, Place::CreationRefused, &held), None);
+        assert_eq!(told(Some("CreationRefused"), &held, Place::Suspended, &held), None, "it is still suspended");
+        assert_eq!(told(Some("CreationRefused"), &held, Place::Scheduled, &free), Some("Resumed"));
+        assert_eq!(told(Some("CreationRefused"), &free, Place::Scheduled, &free), None);
+        assert_eq!(told(Some("Pending"), &free, Place::Scheduled, &free), None);
     }
 }

@@ -69,6 +69,15 @@ fn nothing_runs_on_create_edit_suspension_or_resume() {
 }
 
 #[test]
+fn a_clock_far_ahead_of_the_servers_is_not_believed() {
+    let [server, ahead] = [at(0), at(180)];
+    assert_eq!(believed(ahead, server), server);
+    for own in [at(1), at(0), at(-180)] {
+        assert_eq!(believed(own, server), own, "not far ahead");
+    }
+}
+
+#[test]
 fn a_clock_that_went_back_moves_no_cursor() {
     let early = step(&Plan { suspend: true, ..plan() }, 5, &settled(40), &[]);
     assert_eq!(early.record.settled, Some(at(40)));
@@ -134,6 +143,11 @@ fn a_token_makes_one_backup_when_nothing_is_at_work() {
     assert_eq!((name, cause), (&for_token("nightly", "b"), &Cause::Token("b".into())));
     assert_eq!(step(&with("b"), 4, &asked.record, &[]).step, Step::Rest, "twice with one token makes one");
     assert_eq!(step(&with("b"), 4, &fresh.record, &[child(0, State::AtWork)]).step, Step::Rest, "it waits");
+    let made = |state| Child { name: for_token("nightly", "b"), cause: Cause::Token("b".into()), ..child(0, state) };
+    for state in [State::AtWork, State::Good(at(4)), State::Bad(at(4), true)] {
+        let adopted = step(&with("b"), 4, &fresh.record, &[made(state)]);
+        assert_eq!((&adopted.step, adopted.record.run_now.as_deref()), (&Step::Rest, Some("b")), "{state:?}: is there");
+    }
     let suspended = Plan { suspend: true, ..with("b") };
     let noted = Record { is_suspended: true, ..fresh.record };
     assert!(matches!(step(&suspended, 5, &noted, &[]).step, Step::Create { .. }), "whether suspended or not");

@@ -115,6 +115,7 @@ impl<'a> Boot<'a> {
             kubectl: self.binaries.kubectl.clone(),
             folder: self.folder,
             server_url,
+            etcd_url: http(self.ports.etcd),
             admin_token: self.token,
         })
     }
@@ -179,7 +180,7 @@ impl<'a> Boot<'a> {
             ("cert-dir", CERTIFICATES),
             ("etcd-servers", &http(self.ports.etcd)),
             // Were it somebody else's etcd on a port that ours did not get, nothing of theirs would be touched.
-            ("etcd-prefix", &format!("/{}", self.token)),
+            ("etcd-prefix", &prefix(&self.token)),
             ("authorization-mode", "RBAC"),
             ("token-auth-file", TOKENS),
             ("service-account-issuer", "https://kubernetes.default.svc"),
@@ -202,6 +203,8 @@ impl<'a> Boot<'a> {
             // The usual 20 requests a second would draw out the start, and every deletion of a namespace.
             ("kube-api-qps", "1000"),
             ("kube-api-burst", "1000"),
+            // A quota over a kind that was defined a moment ago is counted at the next round; the usual one is in five minutes.
+            ("resource-quota-sync-period", "5s"),
             ("service-account-private-key-file", KEY),
             ("root-ca-file", CERTIFICATE),
         ])
@@ -210,6 +213,11 @@ impl<'a> Boot<'a> {
 
 fn flags(pairs: &[(&str, &str)]) -> Vec<String> {
     pairs.iter().map(|(name, value)| format!("--{name}={value}")).collect()
+}
+
+/// Of the keys of a control plane with this token.
+pub(crate) fn prefix(token: &str) -> String {
+    format!("/{token}")
 }
 
 fn url(port: u16) -> String {

@@ -58,6 +58,7 @@ pub struct ControlPlane {
     kubectl: PathBuf,
     folder: PathBuf,
     server_url: String,
+    etcd_url: String,
     admin_token: String,
 }
 
@@ -95,6 +96,12 @@ impl ControlPlane {
     /// The administrator's bearer token, for a proxy between a test and the server.
     pub fn admin_token(&self) -> &str {
         &self.admin_token
+    }
+
+    /// Where etcd serves its clients, and what every key of this control plane begins with, for tests that store what the API
+    /// server would not.
+    pub fn store(&self) -> (&str, String) {
+        (&self.etcd_url, boot::prefix(&self.admin_token))
     }
 
     /// The folder with the logs `etcd.log`, `kube-apiserver.log` and `kube-controller-manager.log`.

@@ -52,6 +52,7 @@ impl Plan {
             (_, Some(Fault::Watch(_))) => "schedules: watch events",
             (_, Some(_)) => "schedules: API server: lost, refused, cut, slow",
             (Tale::Away | Tale::Dead | Tale::Frozen, None) => "schedules: nobody there over three slots",
+            (Tale::Clock(_), None) => "schedules: the clock set forth and back",
             (Tale::Persons, None) => "schedules: people who delete",
             (Tale::Crowd(_), None) => "schedules: hundreds due in one second",
             (Tale::Life | Tale::Pair | Tale::Retry, None) => "schedules: no fault",

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -113,7 +114,8 @@ pub(crate) fn furnish(cluster: &Cluster, namespace: &str) {
 }
 
 /// An order that needs every right: it names no Secret that is there, then a key that may do nothing, then none again,
-/// which counts an event up, and then the right one; and beside it a schedule. Ends when both backups are complete.
+/// which counts an event up, and then the right one; and beside it a schedule. Ends when all backups are complete, and the
+/// one that the schedule keeps no longer is removed.
 pub(crate) async fn main_job(client: Client, namespace: &str) {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &rights::kind());
     futures::future::join(run_an_order(&api), run_a_schedule(&api, &client, namespace)).await;
@@ -141,29 +143,43 @@ async fn run_an_order(api: &Api<DynamicObject>) {
     }
 }
 
-/// A schedule whose time never comes in a test is seen, and makes a backup because it is told to.
+/// A schedule whose time never comes in a test is seen, makes two backups because it is told to, and removes the first one
+/// when that is old enough.
 async fn run_a_schedule(orders: &Api<DynamicObject>, client: &Client, namespace: &str) {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &rights::schedules());
     let wish = json!({
         "instanceId": "mssql-sim00002", "region": "ap-guangzhou", "strategy": "Instance",
         "credentialsRef": { "name": "tencentdb" },
     });
-    let spec = json!({ "schedule": "0 0 29 2 *", "template": { "spec": wish } });
+    let spec = json!({ "schedule": "0 0 29 2 *", "successfulHistoryLimit": 1, "template": { "spec": wish } });
     let schedule = DynamicObject::new("yearly", &rights::schedules()).data(json!({ "spec": spec }));
     api.create(&PostParams::default(), &schedule).await.unwrap();
     reaches(&api, "yearly", "Scheduled").await;
-    let token = Patch::Merge(json!({ "metadata": { "annotations": { "tencentdb.dev/run-now": "now" } } }));
-    api.patch("yearly", &PatchParams::default(), &token).await.unwrap();
+    let mut made: Vec<String> = vec![];
+    for token in ["now", "again"] {
+        let token = Patch::Merge(json!({ "metadata": { "annotations": { "tencentdb.dev/run-now": token } } }));
+        api.patch("yearly", &PatchParams::default(), &token).await.unwrap();
+        let name = until("the schedule made no backup", async || {
+            let names = orders.list(&ListParams::default()).await.unwrap().into_iter().map(|order| order.name_any());
+            names.into_iter().find(|name| name.starts_with("yearly-now-") && !made.contains(name))
+        });
+        made.push(name.await);
+        reaches(orders, made.last().unwrap(), "Completed").await;
+    }
+    plane::get().backdate(namespace, &made[0], SignedDuration::from_secs(661)).await;
+    until("the first backup was not removed", async || orders.get_opt(&made[0]).await.unwrap().is_none().then_some(()))
+        .await;
+}
+
+async fn until<T>(complaint: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
-    let made = loop {
-        let all = orders.list(&ListParams::default()).await.unwrap();
-        if let Some(made) = all.into_iter().find(|order| order.name_any().starts_with("yearly-now-")) {
-            break made.name_any();
+    loop {
+        if let Some(found) = found().await {
+            return found;
         }
-        assert!(begin.elapsed() < PATIENCE, "the schedule made no backup");
+        assert!(begin.elapsed() < PATIENCE, "{complaint}");
         tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    reaches(orders, &made, "Completed").await;
+    }
 }
 
 async fn reaches(api: &Api<DynamicObject>, name: &str, reason: &str) {
@@ -210,7 +226,7 @@ async fn the_program_works_as_it_is_deployed() {
     }
     main_job(cluster.client().await, &team).await;
     let flows: usize = cloud.ledger().iter().map(|entry| entry.flow_ids.len()).sum();
-    assert_eq!(flows, 2, "the order's and the schedule's: {}", pod.tail());
+    assert_eq!(flows, 3, "the order's and the schedule's: {}", pod.tail());
     super::rights::all_were_needed(cluster, &namespace, &pod.account).await;
 }
 

@@ -30,10 +30,6 @@ const ALLOWED: [(&str, &str); 13] = [
     ("tencentdb.dev/sqlserverbackupschedules/status", "patch"),
 ];
 
-/// Asked for at the earliest eleven minutes after an order was created, when a schedule removes an old one: no test of the
-/// main job lasts that long. What removes it, and never more, is in `src/core/schedule/prune.rs`.
-const LATE: (&str, &str) = ("tencentdb.dev/sqlserverbackups", "delete");
-
 /// The rights in the release's namespace, with the names that they are limited to.
 const LEASE: [(&str, &str, &str); 4] = [
     ("coordination.k8s.io/leases", "create", ""),
@@ -114,7 +110,6 @@ fn the_rights_are_those_of_the_list() {
 pub(crate) async fn all_were_needed(cluster: &Cluster, namespace: &str, account: &str) {
     let log = cluster.control_plane.audit_log();
     let wanted: BTreeSet<Request> = all()
-        .filter(|right| *right != LATE)
         .map(|(resource, verb)| Request { verb: verb.to_owned(), resource: resource.to_owned(), is_refused: false })
         .collect();
     let begin = Instant::now();
@@ -197,10 +192,7 @@ async fn no_right_can_be_taken_away() {
     aside(plane::get).await;
     let _alone = deployed::ALONE.lock().await;
     let cloud = deployed::cloud().await;
-    join_all(
-        all().filter(|right| *right != LATE).map(|(resource, verb)| misses(resource, verb, deployed::values(&cloud))),
-    )
-    .await;
+    join_all(all().map(|(resource, verb)| misses(resource, verb, deployed::values(&cloud)))).await;
 }
 
 /// What a stolen token of the account may be tried with.

@@ -19,7 +19,7 @@ async fn running(world: &World, name: &str) -> (Order, i64) {
 }
 
 /// Conditions of one row, as nobody but the operator should write them.
-fn row(reason: &str, verdicts: [&str; 4]) -> Value {
+pub(super) fn row(reason: &str, verdicts: [&str; 4]) -> Value {
     let condition = |(kind, status): (&str, &str)| {
         json!({
             "type": kind, "status": status, "reason": reason, "message": "Forged.", "observedGeneration": 1,

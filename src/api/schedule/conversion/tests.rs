@@ -84,13 +84,25 @@ fn i7_a_record_reads_back_as_it_was_written() {
         last_success: Some(at("2026-11-23T19:00:00Z")),
     };
     for sample in [Record::default(), full.clone(), Record { is_suspended: false, tried_again: 0, ..full }] {
-        assert_eq!(record(&read(&written(&told(sample.clone()), &<_>::default()))), sample);
+        let status = read(&written(&told(sample.clone()), &<_>::default()));
+        assert_eq!(record(&StoredSchedule { status, ..stored(&Value::Null, &Value::Null) }), sample);
     }
     let last = Last { of: "f00".into(), looked: Some(night()), newest: Some(at("2026-11-23T18:31:02Z")) };
     for sample in [None, Some(last.clone()), Some(Last { newest: None, ..last })] {
         let status = written(&Told { last: sample.clone(), ..told(Record::default()) }, &<_>::default());
         assert_eq!(super::last(&read(&status)), sample);
     }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_taken_for_the_token_that_is_there() {
+    let metadata = json!({ "annotations": { "tencentdb.dev/run-now": "b" } });
+    let with = |last: Value| {
+        let status = serde_json::from_value(json!({ "lastRunNow": last })).unwrap();
+        record(&StoredSchedule { status, ..stored(&Value::Null, &metadata) }).run_now
+    };
+    assert_eq!(with(json!({ "odd": 1 })).as_deref(), Some("b"));
+    assert_eq!((with(json!("a")).as_deref(), with(Value::Null)), (Some("a"), None));
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::campaign::wire;
 use crate::cluster;
 use crate::operator::{Environment, Operator};
 use crate::recorder::{Histories, condition};
+use crate::wall_clock::WallClock;
 use crate::world::{Order, SECRET, World};
 use sqlserver_backup_operator::runtime::clock;
 
@@ -42,6 +43,7 @@ pub(super) struct Stage {
     pub(super) kept: Vec<Kept>,
     api: Api<DynamicObject>,
     other: Option<(Environment, Operator)>,
+    clock: Option<WallClock>,
     /// Whether the dead stay dead.
     pub(super) is_resting: bool,
     began: Instant,
@@ -52,7 +54,7 @@ pub(super) async fn run(plan: Plan, keep: impl FnOnce(Arc<Director>)) -> bool {
     let server = &tokio::task::spawn_blocking(cluster::get).await.unwrap().control_plane;
     let ca = std::fs::read(server.ca_file()).unwrap();
     let name = namespace(cluster::get()).await;
-    let world = World::with(|wish| {
+    let mut world = World::with(|wish| {
         wish.namespace = Some(name);
         wish.started = false;
         wish.cloud.switches.backup_seconds = Some(1.2);
@@ -65,6 +67,7 @@ pub(super) async fn run(plan: Plan, keep: impl FnOnce(Arc<Director>)) -> bool {
         }
     })
     .await;
+    let clock = matches!(plan.tale, Tale::Clock(_)).then(|| WallClock::new(&world.folder, &mut world.environment));
     let director = Director::new(plan.cue(), &world.cloud);
     keep(director.clone());
     let kind = ApiResource::erase::<SqlServerBackupSchedule>(&());
@@ -72,7 +75,7 @@ pub(super) async fn run(plan: Plan, keep: impl FnOnce(Arc<Director>)) -> bool {
     let histories = Histories::record(api.clone());
     let began = Instant::now();
     let mut stage =
-        Stage { world, director, histories, plan, kept: vec![], api, other: None, is_resting: false, began };
+        Stage { world, director, histories, plan, kept: vec![], api, other: None, clock, is_resting: false, began };
     let address = wire::start(server.server_url(), &ca, stage.director.clone(), 0, label).await;
     stage.redirect("kubeconfig", &address);
     stage.start();
@@ -131,6 +134,11 @@ impl Stage {
     /// SIGKILL, SIGSTOP or SIGCONT for the operator.
     pub(super) fn signal(&self, signal: Signal) {
         self.director.signal(Some(0), signal);
+    }
+
+    /// Sets the operator's clock, so many seconds ahead of the true time.
+    pub(super) fn set_clock(&self, ahead: i64) {
+        self.clock.as_ref().unwrap().set(ahead);
     }
 
     /// Waits until `wanted` holds.

@@ -32,6 +32,8 @@ pub(super) enum Tale {
     Dead,
     /// The operator stands still over three slots.
     Frozen,
+    /// The operator's clock is set by hours, forth and back, while so many schedules are followed.
+    Clock(usize),
     /// People delete backups, and a schedule.
     Persons,
     /// So many due in one second.
@@ -60,6 +62,7 @@ impl Tale {
         Duration::from_mins(match self {
             Self::Pruned | Self::PrunedPair => 16,
             Self::Crowd(_) => 12,
+            Self::Clock(_) => 8,
             Self::Life | Self::Pair | Self::Retry | Self::Away | Self::Dead | Self::Frozen | Self::Persons => 5,
         })
     }
@@ -68,6 +71,8 @@ impl Tale {
     pub(super) fn missed(self) -> std::ops::RangeInclusive<usize> {
         match self {
             Self::Away | Self::Dead | Self::Frozen => 1..=2,
+            // What passes while the clock is behind and nothing is at work.
+            Self::Clock(_) => 0..=2,
             Self::Life
             | Self::Pair
             | Self::Retry
@@ -83,6 +88,7 @@ impl Tale {
             Self::Life | Self::Pair => life(stage).await,
             Self::Retry => retry(stage).await,
             Self::Away | Self::Dead | Self::Frozen => absence(stage).await,
+            Self::Clock(size) => clock_set(stage, size).await,
             Self::Persons => persons(stage).await,
             Self::Crowd(size) => crowd(stage, size).await,
             Self::Pruned | Self::PrunedPair => pruned(stage).await,
@@ -139,6 +145,7 @@ async fn absence(stage: &mut Stage) {
         | Tale::Pair
         | Tale::Retry
         | Tale::Away
+        | Tale::Clock(_)
         | Tale::Persons
         | Tale::Crowd(_)
         | Tale::Pruned
@@ -211,6 +218,27 @@ async fn persons(stage: &mut Stage) {
     }
     for at in [at_work, finished, failed, again] {
         stage.suspend(at).await;
+    }
+}
+
+/// Set ahead, the clock makes the cloud refuse what is due; set back, it lets nothing be due; right again, all goes on.
+async fn clock_set(stage: &mut Stage, size: usize) {
+    const HOURS: i64 = 3 * 3_600;
+    for number in 0..size {
+        stage.create(&format!("timed-{number}"), Every::Minute, USUAL, json!({})).await;
+    }
+    for it in 0..size {
+        stage.completes(it, 1).await;
+    }
+    stage.set_clock(HOURS);
+    let is_refused = |object: &Value| reason(object) == "ClockSkew";
+    stage.until("refusals", |stage| stage.world.histories.count(is_refused) >= size).await;
+    stage.set_clock(-HOURS);
+    stage.pass(minute_in(0) + SignedDuration::from_secs(5)).await;
+    stage.set_clock(0);
+    for it in 0..size {
+        stage.completes(it, 3).await;
+        stage.suspend(it).await;
     }
 }
 
