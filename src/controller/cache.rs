@@ -177,3 +177,66 @@ impl<K: Watchable> Cache<K> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn order(name: &str, reason: &str, generation: i64) -> StoredBackup {
+        let status = if reason == "Completed" { "True" } else { "False" };
+        let condition = |kind: &str, status: &str| {
+            json!({
+                "type": kind, "status": status, "reason": reason, "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        serde_json::from_value(json!({
+            "metadata": { "name": name, "namespace": "n", "generation": generation },
+            "spec": { "instanceId": "mssql-a", "region": "ap-a", "strategy": "Instance" },
+            "status": {
+                "observedGeneration": 1, "conditions": [condition("Ready", status), condition("Submitted", "True")],
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn of_an_order_that_is_over_the_gist_is_kept_and_the_whole_is_told() {
+        let (cache, key) = (Cache::<StoredBackup>::default(), Key::new("n", "a"));
+        cache.take(Event::Apply(order("a", "Running", 1)));
+        assert!(cache.open(&key).is_some());
+        let Some(Change::Now(told)) = cache.take(Event::Apply(order("a", "Completed", 1))) else { panic!("no change") };
+        assert!(told.is_over());
+        assert!(cache.open(&key).is_none() && cache.all_open().is_empty());
+        assert!(cache.get(&key).unwrap().gist.completed.is_some());
+        cache.take(Event::Apply(order("a", "Completed", 2)));
+        assert!(cache.open(&key).is_some(), "a pass writes down which generation its conditions speak of");
+        cache.take(Event::Delete(order("a", "Completed", 2)));
+        assert!(cache.get(&key).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_list_takes_the_place_of_the_one_before_when_all_of_it_has_come() {
+        let cache: Cache<StoredBackup> = Cache::default();
+        let names = || {
+            let mut names: Vec<_> = cache.all().iter().map(|entry| entry.gist.key.name().to_owned()).collect();
+            names.sort_unstable();
+            names
+        };
+        for (list, before) in [(["a", "b"], vec![]), (["b", "c"], vec!["a", "b"])] {
+            cache.take(Event::Init);
+            // Half of a list, which is begun anew.
+            cache.take(Event::InitApply(order("z", "Running", 1)));
+            cache.take(Event::Init);
+            for name in list {
+                cache.take(Event::InitApply(order(name, "Running", 1)));
+                assert_eq!(names(), before);
+            }
+            cache.take(Event::InitDone);
+            assert_eq!(names(), list);
+            cache.listed().await;
+        }
+    }
+}

@@ -118,12 +118,7 @@ fn settles(decision: &Decision, record: &Record) -> bool {
     decision.step != Step::Rest || decision.missed.is_some() || decision.record.settled != record.settled
 }
 
-fn view(
-    object: Arc<StoredSchedule>,
-    backups: Vec<Owned>,
-    now: Timestamp,
-    began: Instant,
-) -> Result<View, Error> {
+fn view(object: Arc<StoredSchedule>, backups: Vec<Owned>, now: Timestamp, began: Instant) -> Result<View, Error> {
     let subject: Subject = api::conversion::subject(object.as_ref()).map_err(Error::Anonymous)?;
     let plan = conversion::plan(&object, &subject);
     let record = conversion::record(&object.status);

@@ -130,3 +130,49 @@ async fn pass<K: Kind>(object: Arc<K>, ctx: Arc<Context>) -> Option<Instant> {
     };
     again.map(|rest| Instant::now() + rest.min(LONGEST))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key::new("n", name)
+    }
+
+    fn name(key: Option<Key>) -> Option<String> {
+        key.map(|key| key.name().to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_begins_in_its_order_and_once() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        for (name, seconds) in [("c", 3), ("a", 2), ("b", 1), ("a", 9), ("c", 0)] {
+            queue.ask(key(name), after(seconds));
+        }
+        assert_eq!(name(queue.begin(now)), Some("c".to_owned()), "the earliest that was asked for counts");
+        assert_eq!((queue.begin(now), queue.next()), (None, Some(after(1))));
+        assert_eq!(name(queue.begin(after(9))), Some("b".to_owned()));
+        assert_eq!(name(queue.begin(after(9))), Some("a".to_owned()));
+        assert_eq!((queue.begin(after(9)), queue.next()), (None, None), "each once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_has_one_pass_at_a_time_and_then_what_was_asked_for_meanwhile() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let later = now + Duration::from_mins(1);
+        queue.ask(key("a"), now);
+        assert!(queue.begin(now).is_some());
+        queue.ask(key("a"), later);
+        queue.ask(key("a"), now);
+        assert_eq!(queue.begin(later), None, "one is under way");
+        queue.end(key("a"), Some(later));
+        assert_eq!(queue.next(), Some(now));
+        assert!(queue.begin(now).is_some());
+        queue.end(key("a"), Some(later));
+        assert_eq!((queue.begin(now), queue.next()), (None, Some(later)));
+        assert!(queue.begin(later).is_some());
+        queue.end(key("a"), None);
+        assert_eq!((queue.next(), queue.when.len(), queue.under_way.len()), (None, 0, 0), "nothing is left of it");
+    }
+}

@@ -1,6 +1,7 @@
 //! What is written reads back as it was, every mistake names its field, and a backup carries what it should and no more.
 
 use super::*;
+use crate::api::gist::Owned;
 use crate::core::order::Uid;
 use serde_json::{Value, json};
 
