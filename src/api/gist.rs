@@ -35,10 +35,8 @@ pub struct Gist {
 /// What a backup is of.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The region.
-    pub region: Box<str>,
-    /// The instance.
-    pub instance: Box<str>,
+    /// Region and instance, `ap-guangzhou/mssql-njj2mtpl`.
+    pub site: Box<str>,
     /// The databases; `None` for all of them.
     pub databases: Option<Box<[String]>>,
 }
@@ -85,7 +83,7 @@ fn target(stored: &StoredBackup) -> Option<Target> {
         Strategy::Instance => None,
         Strategy::Databases => Some(spec.databases.as_deref().unwrap_or_default().into()),
     };
-    Some(Target { region: spec.region.as_str().into(), instance: spec.instance_id.as_str().into(), databases })
+    Some(Target { site: format!("{}/{}", spec.region, spec.instance_id).into(), databases })
 }
 
 impl Owned {

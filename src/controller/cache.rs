@@ -168,6 +168,12 @@ impl<K: Watchable> Cache<K> {
         self.held().entries.values().filter_map(|entry| entry.object.clone()).collect()
     }
 
+    /// Where the objects are that are not over.
+    pub fn open_keys(&self) -> Vec<Key> {
+        let held = self.held();
+        held.entries.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key.clone()).collect()
+    }
+
     /// What is kept of every object.
     pub fn all(&self) -> Vec<Arc<Entry<K>>> {
         self.held().entries.values().cloned().collect()

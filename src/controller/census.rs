@@ -64,8 +64,8 @@ fn unmet(namespace: &mut Namespace, object: &Gist, standing: Standing, copies: &
     }
 }
 
-/// What an order is about: namespace, region, instance, and the databases; `None` for all of them.
-type Target<'a> = (&'a str, &'a str, &'a str, Option<&'a [String]>);
+/// What an order is about: namespace, region with instance, and the databases; `None` for all of them.
+type Target<'a> = (&'a str, &'a str, Option<&'a [String]>);
 
 /// For each target, when the newest order that has a copy of it was created.
 struct Copies<'a>(HashMap<Target<'a>, Timestamp>);
@@ -83,15 +83,15 @@ impl<'a> Copies<'a> {
 
     /// Whether a newer order for the same has a copy.
     fn make_up_for(&self, object: &'a Gist) -> bool {
-        let Some((namespace, region, instance, databases)) = target(object) else { return false };
-        let (own, whole) = ((namespace, region, instance, databases), (namespace, region, instance, None));
+        let Some((namespace, site, databases)) = target(object) else { return false };
+        let (own, whole) = ((namespace, site, databases), (namespace, site, None));
         [own, whole].iter().filter_map(|target| self.0.get(target)).any(|copy| Some(*copy) >= object.created)
     }
 }
 
 fn target(object: &Gist) -> Option<Target<'_>> {
     let target = object.target.as_ref()?;
-    Some((object.key.namespace(), &target.region, &target.instance, target.databases.as_deref()))
+    Some((object.key.namespace(), &target.site, target.databases.as_deref()))
 }
 
 fn earliest(known: &mut Option<Timestamp>, time: Option<Timestamp>) {

@@ -13,6 +13,7 @@ use super::error::Error;
 use super::look::{behind, look};
 use super::report::report;
 use crate::api::StoredBackup;
+use crate::api::key::Key;
 use crate::core::backup::decide;
 
 /// How long after a pass the next one is due if nothing happens, if ever.
@@ -23,7 +24,7 @@ const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Looks, decides, acts, reports.
 pub async fn reconcile(object: Arc<StoredBackup>, ctx: Arc<Context>) -> Result<Again, Error> {
-    let span = tracing::info_span!("pass", object = name(object.as_ref()), uid = object.uid());
+    let span = tracing::info_span!("pass", object = %Key::of(object.as_ref()), uid = object.uid());
     pass(object, &ctx).instrument(span).await.inspect(|_| ctx.metrics.pass("ok"))
 }
 
@@ -47,7 +48,8 @@ async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Again, Error> 
     let step = decide(view.order.as_ref(), &view.seen, &ctx.limits);
     tracing::debug!(seen = ?view.seen, ?step, "decided");
     let (view, outcome) = act(view, &step, ctx).await;
-    report(view, &step, &outcome, ctx).await
+    // With room of its own: most passes that are under way are still looking.
+    Box::pin(report(view, &step, &outcome, ctx)).await
 }
 
 /// When to try again after a pass that could not be finished. The trouble is the API server's, and other orders have it
@@ -58,15 +60,11 @@ pub fn retry(object: &impl Resource<DynamicType = ()>, error: &Error, ctx: &Cont
     match trouble {
         Trouble::Gone => return Some(GONE),
         Trouble::Conflict => {
-            tracing::debug!(object = name(object), %error, cause = %trouble, "the pass is made again");
+            tracing::debug!(object = %Key::of(object), %error, cause = %trouble, "the pass is made again");
         }
         Trouble::Refused(_) | Trouble::Unclear(_) => {
-            tracing::warn!(object = name(object), %error, cause = %trouble, "the pass is made again");
+            tracing::warn!(object = %Key::of(object), %error, cause = %trouble, "the pass is made again");
         }
     }
     Some(Duration::from_secs(if matches!(trouble, Trouble::Conflict) { 1 } else { 5 }))
-}
-
-fn name(object: &impl Resource<DynamicType = ()>) -> String {
-    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }

@@ -27,6 +27,7 @@ use super::error::Error;
 use super::look::behind;
 use super::reconcile::Again;
 use crate::api::gist::Owned;
+use crate::api::key::Key;
 use crate::api::schedule::conversion;
 use crate::api::{self, SqlServerBackup, StoredSchedule};
 use crate::core::order::{Invalid, Subject};
@@ -62,8 +63,7 @@ struct View {
 
 /// Looks, decides, acts, reports.
 pub async fn reconcile(object: Arc<StoredSchedule>, ctx: Arc<Context>) -> Result<Again, Error> {
-    let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-    let span = tracing::info_span!("pass", schedule = name, uid = object.uid());
+    let span = tracing::info_span!("pass", schedule = %Key::of(object.as_ref()), uid = object.uid());
     pass(object, &ctx).instrument(span).await.inspect(|_| ctx.metrics.pass("ok"))
 }
 

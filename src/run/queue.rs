@@ -90,8 +90,8 @@ pub(super) async fn passes<K: Kind>(
     end: impl Future<Output = ()>,
 ) {
     let mut queue = Queue::default();
-    for object in cache.all_open() {
-        queue.ask(Key::of(&*object), Instant::now());
+    for key in cache.open_keys() {
+        queue.ask(key, Instant::now());
     }
     let mut under_way = FuturesUnordered::new();
     let mut end = pin!(end);

@@ -156,7 +156,7 @@ fn due<K: Kind>(change: &Change<K>, cache: &Cache<K>, ctx: &Context) -> Vec<Key>
     match change {
         Change::Now(object) if object.is_over() => vec![],
         Change::Now(object) => vec![Key::of(object.as_ref())],
-        Change::Listed => cache.all_open().iter().map(|object| Key::of(object.as_ref())).collect(),
+        Change::Listed => cache.open_keys(),
         Change::Gone(_) => vec![],
     }
 }

@@ -37,8 +37,8 @@ impl Schedules {
     /// Asks for a pass over every schedule.
     pub fn wake_all(&self) {
         for watched in &self.0 {
-            for schedule in watched.cache.all_open() {
-                drop(watched.wake.unbounded_send(Key::of(&*schedule)));
+            for schedule in watched.cache.open_keys() {
+                drop(watched.wake.unbounded_send(schedule));
             }
         }
     }
