@@ -17,6 +17,8 @@
 mod backup;
 pub mod conversion;
 mod definition;
+pub mod gist;
+pub mod key;
 mod quantity;
 mod rules;
 pub mod schedule;

@@ -5,10 +5,11 @@
 //!
 //! In reading order: [`reconcile`] (the pass), [`look`], [`act`], [`report`] (its stages), [`cloud`] and [`listing`] (the
 //! cloud in the core's words), [`cluster`] (the API server), [`credentials`] (Secrets, and the operator's own identity),
-//! [`turns`] (who knocks at a busy instance), [`memory`] (what may be lost), [`census`] (what the figures say of the
+//! [`cache`] (what the watches have told), [`turns`] (who knocks at a busy instance), [`memory`] (what may be lost), [`census`] (what the figures say of the
 //! orders), [`error`].
 
 pub mod act;
+pub mod cache;
 pub mod census;
 pub mod cloud;
 pub mod cluster;

@@ -3,6 +3,7 @@
 //! It ends when the drain has ended, or when a vital part fails; in both cases every order is as durable as it was, and
 //! the next start goes on from there (I7).
 
+mod queue;
 mod watch;
 
 use std::hash::{BuildHasher, RandomState};
@@ -80,7 +81,11 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let (ctx, keeper) = context(settings, client, watched, metrics, shutdown)?;
     let ctx = Arc::new(ctx);
     let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
-    ctx.metrics.count_with(move || orders.listed().map(|objects| census(&objects, clock::now(), fence)));
+    ctx.metrics.count_with(move || {
+        let entries = orders.listed()?;
+        let gists: Vec<_> = entries.iter().map(|entry| &entry.gist).collect();
+        Some(census(&gists, clock::now(), fence))
+    });
     let stored = ctx.schedules.clone();
     ctx.metrics.count_schedules_with(move || stored.listed().map(|objects| census::schedules::schedules(&objects)));
     let backups = future::join_all(backups.into_iter().map(|watch| watch.operate(ctx.clone(), &readiness)));

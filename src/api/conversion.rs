@@ -114,6 +114,16 @@ pub fn signs(read: &ReadStatus) -> Signs {
     }
 }
 
+/// Whether no pass will find anything to do until the object changes: it is over, nothing of it is unreadable, and its status
+/// speaks of the generation that it has.
+pub fn is_over(stored: &StoredBackup) -> bool {
+    let generation = stored.metadata.generation.unwrap_or_default();
+    signs(&stored.status).is_over()
+        && stored.spec.0.is_ok()
+        && stored.status.unreadable.is_empty()
+        && stored.status.fields.observed_generation == Some(generation)
+}
+
 /// When the copy was complete, if there is one: as the cloud tells it, else when that was written down.
 pub fn completed(read: &ReadStatus) -> Option<Timestamp> {
     let ready = true_condition(read, reason::READY)?;

@@ -20,6 +20,7 @@ use super::{SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus, status}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// A stored `SqlServerBackup`. Stands for the same resource of the API server.
@@ -70,8 +71,12 @@ pub struct ReadStatus<S = SqlServerBackupStatus> {
 const LONGEST: usize = 256;
 
 impl<T: DeserializeOwned> Lenient<T> {
-    fn read(value: Value) -> Self {
-        Self(serde_json::from_value(value).map_err(|fault| one_line(&fault.to_string())))
+    fn read(text: &str) -> Self {
+        let read = serde_json::from_str(text).or_else(|_| {
+            // Once more through a value, whose faults name no line and column of a text that nobody sees.
+            serde_json::from_str(text).and_then(|value: Value| serde_json::from_value(value))
+        });
+        Self(read.map_err(|fault| one_line(&fault.to_string())))
     }
 }
 
@@ -83,7 +88,7 @@ impl<T> Default for Lenient<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Self::read)
+        Box::<RawValue>::deserialize(deserializer).map(|text| Self::read(text.get()))
     }
 }
 
@@ -111,27 +116,30 @@ impl Status for SqlServerBackupScheduleStatus {
 
 impl<'de, S: Status> Deserialize<'de> for ReadStatus<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Self::read)
+        Box::<RawValue>::deserialize(deserializer).map(|text| Self::read(text.get()))
     }
 }
 
 impl<S: Status> ReadStatus<S> {
-    fn read(value: Value) -> Self {
+    fn read(text: &str) -> Self {
+        // As good as always. Each part is tried alone only where this says that one of them cannot be read. An array would do
+        // for a struct as well.
+        let whole = text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+        whole.map_or_else(|| Self::read_parts(text), |fields| Self { fields, unreadable: Vec::new() })
+    }
+
+    fn read_parts(text: &str) -> Self {
         let mut unreadable = Vec::new();
-        let fields = match value {
-            Value::Null => S::default(),
-            Value::Object(mut fields) => {
-                // As good as always. Each part is tried alone only where this says that one of them cannot be read.
-                if let Ok(whole) = S::deserialize(&fields) {
-                    return Self { fields: whole, unreadable };
-                }
+        let fields = match serde_json::from_str(text) {
+            Ok(Value::Null) => S::default(),
+            Ok(Value::Object(mut fields)) => {
                 S::keep_parts(&mut fields, &mut unreadable);
                 if let Some(Value::Array(conditions)) = fields.get_mut("conditions") {
                     keep_conditions(conditions, &mut unreadable);
                 }
                 keep_readable(&mut fields, "", &mut unreadable)
             }
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
                 unreadable.push("status".to_owned());
                 S::default()
             }

@@ -23,7 +23,10 @@ use crate::tencent::action::Action;
 /// Executes `step`. The view that comes back is the one that the outcome belongs to: after a submission, with the intent.
 pub async fn act(view: View, step: &Step, ctx: &Context) -> (View, Outcome) {
     match step {
-        Step::Submit { backup_name, attempt, time } => submit(view, backup_name, *attempt, *time, ctx).await,
+        Step::Submit { backup_name, attempt, time } => {
+            // With room of its own: passes are many, and few of them are here.
+            Box::pin(submit(view, backup_name, *attempt, *time, ctx)).await
+        }
         Step::Rest { .. }
         | Step::Wait { .. }
         | Step::Adopt { .. }

@@ -19,63 +19,62 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use crate::api::{StoredBackup, Strategy, conversion};
+use crate::api::gist::Gist;
 use crate::core::reason::Reason;
-use crate::core::record::{Signs, Standing};
+use crate::core::record::Standing;
 use crate::runtime::metrics::census::{Census, Namespace};
 
 /// What stands for a reason that this version does not know.
 const OTHER: &str = "Other";
 
 /// Counts `objects` as they are at `now`.
-pub fn census<O: Borrow<StoredBackup>>(objects: &[O], now: Timestamp, fence_seconds: i64) -> Census {
+pub fn census<O: Borrow<Gist>>(objects: &[O], now: Timestamp, fence_seconds: i64) -> Census {
     let copies = Copies::of(objects);
     let mut counted: BTreeMap<&str, Namespace> = BTreeMap::new();
     for object in objects.iter().map(Borrow::borrow) {
-        let signs = conversion::signs(&object.status);
+        let signs = &object.signs;
         let standing = signs.standing(now, fence_seconds);
-        let namespace = counted.entry(namespace(object)).or_default();
+        let namespace = counted.entry(object.key.namespace()).or_default();
         let word = signs.reason.map_or(OTHER, Reason::as_str);
         *namespace.backups.entry(word).or_default() += 1;
         if standing == Standing::InDoubt {
             namespace.in_doubt += 1;
             // Without a time nobody knows since when; since its creation is the longest that it can be.
-            earliest(&mut namespace.oldest_doubt, signs.submit_time.filter(|time| *time <= now).or(created(object)));
+            earliest(&mut namespace.oldest_doubt, signs.submit_time.filter(|time| *time <= now).or(object.created));
         }
-        if let Some(time) = conversion::completed(&object.status) {
+        if let Some(time) = object.completed {
             namespace.last_success = namespace.last_success.max(Some(time));
-        } else if object.metadata.deletion_timestamp.is_none() {
-            unmet(namespace, object, &signs, standing, &copies);
+        } else if !object.deleting {
+            unmet(namespace, object, standing, &copies);
         }
     }
     counted.into_iter().map(|(name, counted)| (name.to_owned(), counted)).collect()
 }
 
 /// An order without a copy. One that is deleted is not asked for any more.
-fn unmet(namespace: &mut Namespace, object: &StoredBackup, signs: &Signs, standing: Standing, copies: &Copies<'_>) {
+fn unmet(namespace: &mut Namespace, object: &Gist, standing: Standing, copies: &Copies<'_>) {
     if standing == Standing::Waiting {
-        earliest(&mut namespace.oldest_waiting, created(object));
+        earliest(&mut namespace.oldest_waiting, object.created);
     }
     if !copies.make_up_for(object) {
-        earliest(&mut namespace.oldest_unmet, created(object));
+        earliest(&mut namespace.oldest_unmet, object.created);
         if standing == Standing::Finished {
-            *namespace.unresolved.entry(signs.reason.map_or(OTHER, Reason::as_str)).or_default() += 1;
+            *namespace.unresolved.entry(object.signs.reason.map_or(OTHER, Reason::as_str)).or_default() += 1;
         }
     }
 }
 
-/// What an order is about: namespace, region, instance, and the databases; `None` for all of them.
-type Target<'a> = (&'a str, &'a str, &'a str, Option<&'a [String]>);
+/// What an order is about: namespace, region with instance, and the databases; `None` for all of them.
+type Target<'a> = (&'a str, &'a str, Option<&'a [String]>);
 
 /// For each target, when the newest order that has a copy of it was created.
 struct Copies<'a>(HashMap<Target<'a>, Timestamp>);
 
 impl<'a> Copies<'a> {
-    fn of<O: Borrow<StoredBackup>>(objects: &'a [O]) -> Self {
+    fn of<O: Borrow<Gist>>(objects: &'a [O]) -> Self {
         let mut newest = HashMap::new();
-        let complete =
-            objects.iter().map(Borrow::borrow).filter(|object| conversion::completed(&object.status).is_some());
-        for (target, created) in complete.filter_map(|object| Some((target(object)?, created(object)?))) {
+        let complete = objects.iter().map(Borrow::borrow).filter(|object| object.completed.is_some());
+        for (target, created) in complete.filter_map(|object| Some((target(object)?, object.created?))) {
             let known = newest.entry(target).or_insert(created);
             *known = created.max(*known);
         }
@@ -83,28 +82,16 @@ impl<'a> Copies<'a> {
     }
 
     /// Whether a newer order for the same has a copy.
-    fn make_up_for(&self, object: &'a StoredBackup) -> bool {
-        let Some((namespace, region, instance, databases)) = target(object) else { return false };
-        let (own, whole) = ((namespace, region, instance, databases), (namespace, region, instance, None));
-        [own, whole].iter().filter_map(|target| self.0.get(target)).any(|copy| Some(*copy) >= created(object))
+    fn make_up_for(&self, object: &'a Gist) -> bool {
+        let Some((namespace, site, databases)) = target(object) else { return false };
+        let (own, whole) = ((namespace, site, databases), (namespace, site, None));
+        [own, whole].iter().filter_map(|target| self.0.get(target)).any(|copy| Some(*copy) >= object.created)
     }
 }
 
-fn target(object: &StoredBackup) -> Option<Target<'_>> {
-    let spec = object.spec.0.as_ref().ok()?;
-    let databases = match spec.strategy {
-        Strategy::Instance => None,
-        Strategy::Databases => Some(spec.databases.as_deref().unwrap_or_default()),
-    };
-    Some((namespace(object), &spec.region, &spec.instance_id, databases))
-}
-
-fn namespace(object: &StoredBackup) -> &str {
-    object.metadata.namespace.as_deref().unwrap_or_default()
-}
-
-fn created(object: &StoredBackup) -> Option<Timestamp> {
-    object.metadata.creation_timestamp.as_ref().map(|time| time.0)
+fn target(object: &Gist) -> Option<Target<'_>> {
+    let target = object.target.as_ref()?;
+    Some((object.key.namespace(), &target.site, target.databases.as_deref()))
 }
 
 fn earliest(known: &mut Option<Timestamp>, time: Option<Timestamp>) {

@@ -1,5 +1,5 @@
-//! The API server, as far as this operator needs it: one object read live, one status written, one Secret, one event; and
-//! in `schedules` what a schedule needs beside that.
+//! The API server, as far as this operator needs it: one object read live, one status written, one Secret; in
+//! `events` what is told of an object, and in `schedules` what a schedule needs beside that.
 //!
 //! # What it guarantees
 //! - Every call ends within [`PATIENCE`]: kube has no time-out for reads, and a half-dead connection would hold a pass for
@@ -8,21 +8,19 @@
 //!   [`connect`]), so a conflict is never one with our own first try; what stays unclear is told as unclear.
 //! - A field that became absent is sent as null: a merge would otherwise keep it.
 
+mod events;
 mod schedules;
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ObjectReference, Secret};
-use k8s_openapi::api::events::v1::Event as NamedEvent;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 
+use self::events::Events;
 use crate::api::{SqlServerBackupStatus, StoredBackup};
 use crate::core::fold::News;
-use crate::runtime::clock;
 
 /// How long one call may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,8 +56,7 @@ pub enum Trouble {
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    recorder: Recorder,
-    reporter: Reporter,
+    events: Events,
 }
 
 /// A client that never repeats a request by itself: a guarded write that was repeated comes back as a conflict with its
@@ -81,9 +78,7 @@ pub fn connect(mut config: kube::Config) -> Result<Client, kube::Error> {
 impl Cluster {
     /// Speaks through `client`; events name `holder` as the instance that reports.
     pub fn new(client: Client, holder: &str) -> Self {
-        let reporter =
-            Reporter { controller: "sqlserver-backup-operator".to_owned(), instance: Some(holder.to_owned()) };
-        Self { recorder: Recorder::new(client.clone(), reporter.clone()), reporter, client }
+        Self { events: Events::new(client.clone(), holder), client }
     }
 
     fn backups(&self, namespace: &str) -> Api<StoredBackup> {
@@ -120,56 +115,19 @@ impl Cluster {
     }
 
     /// Tells a piece of news among the object's events. If we die here the event is lost; the status already says it.
-    ///
-    /// Events of one object, reason and `action` within some minutes are told as one, with the words of the first.
     pub async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, action: &str, news: &News) {
-        let event = Event {
-            type_: if news.is_warning { EventType::Warning } else { EventType::Normal },
-            reason: news.reason.to_owned(),
-            note: Some(bounded(&news.message)),
-            action: action.to_owned(),
-            secondary: None,
-        };
-        if let Err(trouble) = within(self.recorder.publish(&event, &reference(object))).await {
+        if let Err(trouble) = self.events.tell(object, action, news).await {
             tracing::warn!(%trouble, reason = news.reason, "an event could not be told");
         }
     }
 
     /// Tells a piece of news as the event of this `name`. Told again, by this process or another one, it is there already.
     pub async fn tell_once<K: Resource<DynamicType = ()>>(&self, object: &K, name: String, action: &str, news: &News) {
-        let namespace = object.meta().namespace.clone();
-        let event = NamedEvent {
-            metadata: ObjectMeta { name: Some(name), namespace: namespace.clone(), ..ObjectMeta::default() },
-            event_time: Some(MicroTime(clock::now())),
-            action: Some(action.to_owned()),
-            reason: Some(news.reason.to_owned()),
-            note: Some(bounded(&news.message)),
-            type_: Some(if news.is_warning { "Warning" } else { "Normal" }.to_owned()),
-            regarding: Some(reference(object)),
-            reporting_controller: Some(self.reporter.controller.clone()),
-            reporting_instance: self.reporter.instance.clone(),
-            ..NamedEvent::default()
-        };
-        let events: Api<NamedEvent> = Api::namespaced(self.client.clone(), &namespace.unwrap_or_default());
-        match within(events.create(&PostParams::default(), &event)).await {
-            Ok(_) | Err(Trouble::Conflict) => {}
+        match self.events.tell_as(name, object, action, news).await {
+            Ok(()) | Err(Trouble::Conflict) => {}
             Err(trouble) => tracing::warn!(%trouble, reason = news.reason, "an event could not be told"),
         }
     }
-}
-
-fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
-    ObjectReference {
-        api_version: Some(K::api_version(&()).into_owned()),
-        kind: Some(K::kind(&()).into_owned()),
-        ..object.object_ref(&())
-    }
-}
-
-/// The API server refuses an event whose note has more than 1 024 bytes.
-fn bounded(message: &str) -> String {
-    let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 1_024).last();
-    message.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
 /// The fields of `status`, and null for each that is absent, so that a merge removes it.
@@ -278,11 +236,5 @@ mod tests {
         keep_unread(&mut value, &["attempts", "submitTime", "flowId"], &unreadable);
         assert_eq!((value.get("submitTime"), value.get("size")), (None, Some(&Value::Null)));
         assert_eq!((&value["attempts"], value.get("flowId")), (&json!(1), Some(&Value::Null)));
-    }
-
-    #[test]
-    fn a_note_is_cut_between_letters() {
-        assert_eq!(bounded("short"), "short");
-        assert_eq!(bounded(&"é".repeat(600)).len(), 1_024);
     }
 }

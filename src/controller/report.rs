@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
 use super::cluster::{GONE, Trouble};
@@ -20,6 +19,7 @@ use super::context::Context;
 use super::error::Error;
 use super::look::View;
 use super::memory;
+use super::reconcile::Again;
 use crate::api::conversion;
 use crate::core::backup::Step;
 use crate::core::fold::{Next, fold};
@@ -32,7 +32,7 @@ use crate::runtime::clock;
 const CONFLICTS: u8 = 5;
 
 /// Writes down what a pass came to, and says when the next one is due.
-pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Context) -> Result<Action, Error> {
+pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Context) -> Result<Again, Error> {
     let now = clock::now();
     let mut pause = Duration::from_millis(100);
     let mut spare = CONFLICTS;
@@ -88,12 +88,12 @@ async fn write(view: &View, next: &Next, now: Timestamp, ctx: &Context) -> Resul
 }
 
 /// The order is gone, and its answer has no place. The log is then the only one that still names the FlowId.
-fn gone(view: &View, outcome: &Outcome, ctx: &Context) -> Action {
+fn gone(view: &View, outcome: &Outcome, ctx: &Context) -> Again {
     if let Outcome::Accepted { flow_id, request_id } = outcome {
         tracing::warn!(flow_id = flow_id.value(), request_id, "accepted, and the object is gone: the copy stays");
     }
     ctx.memory.forget(&view.seen.subject.uid);
-    Action::requeue(GONE)
+    Some(GONE)
 }
 
 /// Reads what the answer is to be folded into now, and whether the order is still there: another object of its name is
@@ -116,7 +116,7 @@ async fn refresh(view: &mut View, ctx: &Context) -> bool {
     }
 }
 
-async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Context) -> Action {
+async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Context) -> Again {
     let now = clock::now();
     tell(view, step, &next, is_written, ctx).await;
     let generation = view.seen.subject.generation;
@@ -133,15 +133,16 @@ async fn finish(view: &View, step: &Step, next: Next, is_written: bool, ctx: &Co
         }
     });
     let is_over = next.record.ended && !in_doubt && !is_written;
-    // One that was deleted while this pass was under way stays forgotten.
+    // One that was deleted while this pass was under way, or that the watch shows to be over, stays forgotten.
     if is_over || !ctx.orders.hold(&view.object) {
         ctx.memory.forget(&view.seen.subject.uid);
-        return Action::await_change();
+        return None;
     }
     match next.until {
-        _ if next.record.ended && !in_doubt => Action::await_change(),
-        Some(until) => Action::requeue(Duration::try_from(until.duration_since(now)).unwrap_or_default()),
-        None => Action::await_change(),
+        Some(until) if !next.record.ended || in_doubt => {
+            Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+        }
+        Some(_) | None => None,
     }
 }
 

@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::controller::Action;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -27,8 +26,11 @@ use super::cluster::Trouble;
 use super::context::Context;
 use super::error::Error;
 use super::look::behind;
+use super::reconcile::Again;
+use crate::api::gist::Owned;
+use crate::api::key::Key;
 use crate::api::schedule::conversion;
-use crate::api::{self, SqlServerBackup, StoredBackup, StoredSchedule};
+use crate::api::{self, SqlServerBackup, StoredSchedule};
 use crate::core::order::{Invalid, Subject};
 use crate::core::pace::{elapsed, later};
 use crate::core::schedule::{Creation, Decision, Plan, Record, Seen, Step, believed, created, decide, excess};
@@ -53,7 +55,7 @@ struct View {
     /// What it asks for, or why that cannot be followed.
     plan: Result<Plan, Invalid>,
     /// Its backups.
-    backups: Vec<Arc<StoredBackup>>,
+    backups: Vec<Owned>,
     /// What was seen.
     seen: Seen,
     /// When the pass began, by a clock that nobody sets.
@@ -68,19 +70,18 @@ impl View {
 }
 
 /// Looks, decides, acts, reports.
-pub async fn reconcile(object: Arc<StoredSchedule>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-    let span = tracing::info_span!("pass", schedule = name, uid = object.uid());
+pub async fn reconcile(object: Arc<StoredSchedule>, ctx: Arc<Context>) -> Result<Again, Error> {
+    let span = tracing::info_span!("pass", schedule = %Key::of(object.as_ref()), uid = object.uid());
     pass(object, &ctx).instrument(span).await.inspect(|_| ctx.metrics.pass("ok"))
 }
 
-async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Action, Error> {
+async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Again, Error> {
     if object.spec.0.is_err() || !object.status.unreadable.is_empty() {
         ctx.metrics.undecodable_met();
     }
     let namespace = object.namespace().unwrap_or_default();
     if !ctx.orders.are_listed_in(&namespace) || behind(object.as_ref(), ctx)?.is_some_and(|behind| behind < CATCH_UP) {
-        return Ok(Action::requeue(CATCH_UP));
+        return Ok(Some(CATCH_UP));
     }
     // Reads only, so it may stop anywhere: whoever leads next makes this pass from the beginning.
     let decided = tokio::select! {
@@ -88,9 +89,9 @@ async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Action, Erro
         () = ctx.shutdown.draining() => None,
         decided = ctx.lead.while_leading(look(object, ctx)) => decided,
     };
-    let Some((view, decision)) = decided.transpose()? else { return Ok(Action::requeue(CATCH_UP)) };
+    let Some((view, decision)) = decided.transpose()? else { return Ok(Some(CATCH_UP)) };
     if let Some(left) = held_back(&view, &decision, ctx) {
-        return Ok(Action::requeue(left));
+        return Ok(Some(left));
     }
     tracing::debug!(seen = ?view.seen, ?decision, "decided");
     let (decision, refusal) = act(&view, decision, ctx).await?;
@@ -101,7 +102,8 @@ async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Action, Erro
 async fn look(cached: Arc<StoredSchedule>, ctx: &Context) -> Result<(View, Decision), Error> {
     let (now, began) = (clock::now(), Instant::now());
     let namespace = cached.namespace().unwrap_or_default();
-    let backups = ctx.orders.owned(&namespace, &cached.uid().unwrap_or_default());
+    let owned = ctx.orders.owned(&namespace, &cached.uid().unwrap_or_default());
+    let backups = owned.iter().filter_map(|backup| backup.gist.owned.as_deref().cloned()).collect();
     let is_current = behind(cached.as_ref(), ctx)?.is_none();
     let view = view(cached, backups, now, began)?;
     let decision = decide(view.plan.as_ref(), &view.seen);
@@ -120,9 +122,9 @@ async fn look(cached: Arc<StoredSchedule>, ctx: &Context) -> Result<(View, Decis
     if object.uid() != view.object.uid() {
         return Err(Error::Look(Trouble::Gone));
     }
-    let known = view.backups.iter().map(|backup| backup.name_any());
+    let known = view.backups.iter().map(|backup| backup.child.name.clone());
     let backups = ctx.cluster.backups_of(&object, known).await.map_err(Error::Look)?;
-    let view = self::view(Arc::new(object), backups.into_iter().map(Arc::new).collect(), now, began)?;
+    let view = self::view(Arc::new(object), backups.iter().filter_map(Owned::of).collect(), now, began)?;
     let decision = decide(view.plan.as_ref(), &view.seen);
     Ok((view, decision))
 }
@@ -132,17 +134,11 @@ fn settles(decision: &Decision, record: &Record) -> bool {
     decision.step != Step::Rest || decision.missed.is_some() || decision.record.settled != record.settled
 }
 
-fn view(
-    object: Arc<StoredSchedule>,
-    backups: Vec<Arc<StoredBackup>>,
-    now: Timestamp,
-    began: Instant,
-) -> Result<View, Error> {
+fn view(object: Arc<StoredSchedule>, backups: Vec<Owned>, now: Timestamp, began: Instant) -> Result<View, Error> {
     let subject: Subject = api::conversion::subject(object.as_ref()).map_err(Error::Anonymous)?;
     let plan = conversion::plan(&object, &subject);
     let record = conversion::record(&object);
-    let owner = object.uid().unwrap_or_default();
-    let children = backups.iter().filter_map(|backup| conversion::child(backup, &owner)).collect();
+    let children = backups.iter().map(|backup| backup.child.clone()).collect();
     Ok(View { object, plan, backups, seen: Seen { now, subject, record, children }, began })
 }
 
@@ -227,8 +223,8 @@ fn failing_for_long(view: &View, ctx: &Context) -> bool {
 /// Removes the object of a finished backup. If we die here, it is removed or the next pass removes it; its copy stays in the
 /// cloud either way.
 async fn remove(view: &View, name: &str, ctx: &Context) -> bool {
-    let Some(backup) = view.backups.iter().find(|backup| backup.name_any() == name) else { return false };
-    match ctx.cluster.remove(backup).await {
+    let Some(backup) = view.backups.iter().find(|backup| backup.child.name == name) else { return false };
+    match ctx.cluster.remove(&view.object, backup).await {
         // A conflict: it has changed since, and is looked at again.
         Ok(()) | Err(Trouble::Gone | Trouble::Conflict) => true,
         Err(trouble) => {
@@ -236,10 +232,4 @@ async fn remove(view: &View, name: &str, ctx: &Context) -> bool {
             false
         }
     }
-}
-
-/// When to try again after a pass that could not be finished.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the runtime calls")]
-pub fn retry(object: Arc<StoredSchedule>, error: &Error, ctx: Arc<Context>) -> Action {
-    super::reconcile::again(object.as_ref(), error, &ctx)
 }

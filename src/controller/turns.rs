@@ -12,16 +12,14 @@ mod schedules;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::FutureExt;
 use futures::channel::mpsc::UnboundedSender;
 use jiff::Timestamp;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher::Event;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 
-use self::index::{Index, Name};
+use self::index::Index;
+use super::cache::{Cache, Change, Entry, Watchable};
 use crate::api::StoredBackup;
-use crate::api::schedule::conversion;
+use crate::api::key::Key;
 use crate::core::backup::Limits;
 use crate::core::order::Uid;
 use crate::core::seen::Outcome;
@@ -32,20 +30,13 @@ pub use self::schedules::Schedules;
 
 /// The cache of one watch, and a way to ask for a pass over one of its objects.
 #[derive(Clone, Debug)]
-pub struct Watched<K: Resource<DynamicType = ()> + 'static = StoredBackup> {
+pub struct Watched<K: Watchable = StoredBackup> {
     /// The namespace that is watched; none: all of them.
     pub namespace: Option<String>,
     /// The cache.
-    pub store: Store<K>,
+    pub cache: Cache<K>,
     /// Asks for a pass.
-    pub wake: UnboundedSender<ObjectRef<K>>,
-}
-
-impl<K: Resource<DynamicType = ()> + Clone> Watched<K> {
-    /// Whether the first list is complete.
-    pub fn is_listed(&self) -> bool {
-        self.store.wait_until_ready().now_or_never().is_some_and(|it| it.is_ok())
-    }
+    pub wake: UnboundedSender<Key>,
 }
 
 /// All orders that are watched.
@@ -61,56 +52,63 @@ impl Orders {
         Self { watched, index: Arc::default() }
     }
 
-    /// Every object that is watched, once each watch has seen its first list.
-    pub fn listed(&self) -> Option<Vec<Arc<StoredBackup>>> {
+    /// What is kept of every object, once each watch has seen its first list.
+    pub fn listed(&self) -> Option<Vec<Arc<Entry<StoredBackup>>>> {
         self.are_listed().then(|| self.all().collect())
     }
 
     /// Whether each watch has seen its first list.
     fn are_listed(&self) -> bool {
-        self.watched.iter().all(Watched::is_listed)
+        self.watched.iter().all(|watched| watched.cache.is_listed())
     }
 
     /// Whether each watch that covers `namespace` has.
     pub fn are_listed_in(&self, namespace: &str) -> bool {
         let covers = |watched: &&Watched| watched.namespace.as_deref().is_none_or(|only| only == namespace);
-        self.watched.iter().filter(covers).all(Watched::is_listed)
+        self.watched.iter().filter(covers).all(|watched| watched.cache.is_listed())
     }
 
     /// The backups of `namespace` that the object of this UID owns.
-    pub fn owned(&self, namespace: &str, owner: &str) -> Vec<Arc<StoredBackup>> {
+    pub fn owned(&self, namespace: &str, owner: &str) -> Vec<Arc<Entry<StoredBackup>>> {
         let index = self.index();
-        let keys = index.owned(owner).filter(|(space, _)| space == namespace).map(key);
-        let held = keys.filter_map(|key| self.watched.iter().find_map(|watched| watched.store.get(&key)));
-        held.filter(|backup| conversion::is_owned(backup, owner)).collect()
+        let keys = index.owned(owner).filter(|key| key.namespace() == namespace);
+        let held = keys.filter_map(|key| self.watched.iter().find_map(|watched| watched.cache.get(key)));
+        held.filter(|backup| backup.gist.is_owned(owner)).collect()
     }
 
-    /// Whether `object` is still there, as far as the watch has told.
+    /// Whether `object` is still there and not over, as far as the watch has told.
     pub fn hold(&self, object: &StoredBackup) -> bool {
-        let key = ObjectRef::from_obj(object);
-        self.watched.iter().filter_map(|watched| watched.store.get(&key)).any(|held| held.uid() == object.uid())
+        let key = Key::of(object);
+        self.watched.iter().filter_map(|watched| watched.cache.open(&key)).any(|held| held.uid() == object.uid())
     }
 
-    /// Every order that is watched.
+    /// Every order that is watched and not over.
     pub fn uids(&self) -> HashSet<Uid> {
-        self.all().filter_map(|object| Uid::new(object.metadata.uid.as_deref()?).ok()).collect()
+        let open = self.watched.iter().flat_map(|watched| watched.cache.all_open());
+        open.filter_map(|object| Uid::new(object.metadata.uid.as_deref()?).ok()).collect()
     }
 
     /// What the watch tells, once it is in the cache. Who gets their turn by it is asked for.
-    pub fn meet(&self, event: &Event<StoredBackup>, limits: &Limits) {
+    pub fn meet(&self, change: &Change<StoredBackup>, limits: &Limits) {
         let now = clock::now();
-        let next = match event {
-            Event::Apply(object) => self.index().put(object, limits, now),
-            Event::Delete(object) => self.index().remove(object, now),
-            Event::InitDone => {
+        let next = match change {
+            Change::Now(object) => {
+                let mut index = self.index();
+                index.own(&object.gist());
+                index.put(object, limits, now)
+            }
+            Change::Gone(object) => self.index().remove(object, now),
+            Change::Listed => {
                 let mut index = self.index();
                 index.begin();
-                for object in self.all() {
-                    index.put(&object, limits, now);
+                for entry in self.all() {
+                    index.own(&entry.gist);
+                    if let Some(object) = &entry.object {
+                        index.put(object, limits, now);
+                    }
                 }
                 return;
             }
-            Event::Init | Event::InitApply(_) => return,
         };
         self.wake(&next);
     }
@@ -125,7 +123,7 @@ impl Orders {
     pub fn send(&self, object: &StoredBackup, now: Timestamp, limits: &Limits) -> bool {
         let may = self.index().send(object, now, limits.listing_lag);
         if !may {
-            self.wake(&[(object.namespace().unwrap_or_default(), object.name_any())]);
+            self.wake(&[Key::of(object)]);
         }
         may
     }
@@ -136,24 +134,20 @@ impl Orders {
         self.wake(&next);
     }
 
-    fn wake(&self, names: &[Name]) {
-        for key in names.iter().map(key) {
-            let holders = self.watched.iter().filter(|watched| watched.store.get(&key).is_some());
+    fn wake(&self, keys: &[Key]) {
+        for key in keys {
+            let holders = self.watched.iter().filter(|watched| watched.cache.open(key).is_some());
             holders.for_each(|watched| drop(watched.wake.unbounded_send(key.clone())));
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = Arc<StoredBackup>> {
-        self.watched.iter().flat_map(|watched| watched.store.state())
+    fn all(&self) -> impl Iterator<Item = Arc<Entry<StoredBackup>>> {
+        self.watched.iter().flat_map(|watched| watched.cache.all())
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn key((namespace, name): &Name) -> ObjectRef<StoredBackup> {
-    ObjectRef::new(name).within(namespace)
 }
 
 #[cfg(test)]

@@ -170,6 +170,11 @@ impl Signs {
         }
     }
 
+    /// Whether it ended and stays so, whatever the clock says: no call of it can be under way.
+    pub fn is_over(&self) -> bool {
+        self.ended && (self.accepted || self.submit_time.is_none() || self.is_answered())
+    }
+
     fn is_answered(&self) -> bool {
         !self.announced && self.heard.is_some_and(|heard| Some(heard) >= self.submit_time)
     }

@@ -1,8 +1,10 @@
 //! Status to record to status is identity, and every row has the conditions of the table.
 
 use super::*;
-use crate::core::backup::tests::{accepted, announced, at, trouble};
-use crate::core::seen::Meaning;
+use crate::core::backup::tests::{LIMITS, accepted, announced, at, trouble};
+use crate::core::backup::{Aim, Step, aim, decide};
+use crate::core::fold::fold;
+use crate::core::seen::{Meaning, Outcome, Seen, Sight};
 use serde_json::json;
 
 fn read(status: SqlServerBackupStatus) -> ReadStatus {
@@ -159,4 +161,61 @@ fn signs_are_those_of_the_record() {
         let status = read(status(&sample, &SqlServerBackupStatus::default(), 3, at(50)));
         assert_eq!(signs(&status), record(&status).signs());
     }
+}
+
+/// An object whose status says what `record` says, of generation 3.
+fn object(record: &Record, generation: i64) -> StoredBackup {
+    let status = status(record, &SqlServerBackupStatus::default(), 3, at(50));
+    serde_json::from_value(json!({
+        "metadata": { "uid": "ab".repeat(16), "name": "nightly", "generation": generation },
+        "spec": { "instanceId": "mssql-a", "region": "ap-a", "strategy": "Instance" },
+        "status": status,
+    }))
+    .unwrap()
+}
+
+/// What the cache relies on when it keeps only the gist of such an order, and asks for no pass over it.
+#[test]
+fn i5_a_pass_over_an_order_that_is_over_would_rest_for_ever_and_write_nothing() {
+    let note = || Some(crate::core::record::Note { time: at(9), ..trouble(Meaning::InvalidRequest).note });
+    let ended = |reason, record: Record| Record { reason: Some(reason), ended: true, intent: None, ..record };
+    for record in [
+        ended(Reason::Completed, accepted(1)),
+        ended(Reason::Failed, accepted(1)),
+        ended(Reason::Missing, Record { error: note(), ..announced(5) }),
+        ended(Reason::InvalidRequest, Record { error: note(), ..announced(5) }),
+        ended(Reason::DeadlineExceeded, Record::default()),
+    ] {
+        let stored = object(&record, 3);
+        assert!(is_over(&stored), "{record:?}");
+        let subject = subject(&stored).unwrap();
+        let order = order(&stored, at(0));
+        for now in [-9_999_999, 0, 6, 60, 9_999_999].map(at) {
+            let record = super::record(&stored.status);
+            let sight = Sight::Nothing { until: None };
+            let seen = Seen { now, subject: subject.clone(), record, is_its_turn: true, failing_since: None, sight };
+            assert_eq!(aim(order.as_ref(), &seen, &LIMITS), Aim::Nothing(None));
+            let step = decide(order.as_ref(), &seen, &LIMITS);
+            assert_eq!(step, Step::Rest { until: None });
+            let next = fold(order.as_ref().ok(), &seen, &step, &Outcome::None, now, &LIMITS);
+            assert!(!seen.record.differs(&next.record), "{:?}", seen.record);
+            assert_eq!((next.news, next.until), (None, None));
+        }
+    }
+}
+
+#[test]
+fn an_order_is_not_over_while_a_pass_may_find_something_to_do() {
+    let completed = Record { reason: Some(Reason::Completed), ended: true, ..accepted(1) };
+    assert!(is_over(&object(&completed, 3)));
+    assert!(!is_over(&object(&completed, 4)), "its conditions speak of another generation");
+    assert!(!is_over(&object(&accepted(1), 3)), "it runs");
+    let unanswered = Record { reason: Some(Reason::Missing), ended: true, intent: None, ..announced(5) };
+    assert!(!is_over(&object(&unanswered, 3)), "a clock that is set back sees the fence run");
+    let mut unreadable = object(&completed, 3);
+    unreadable.status.unreadable.push("size".to_owned());
+    assert!(!is_over(&unreadable));
+    let mut unreadable = object(&completed, 3);
+    unreadable.spec = crate::api::Lenient::default();
+    assert!(!is_over(&unreadable));
 }

@@ -146,11 +146,8 @@ pub fn own(backup: &StoredBackup) -> Option<Own> {
     Some(Own { name: backup_name.unwrap_or_default(), copy, region, instance, scope, ended })
 }
 
-/// The backup as one of the schedule `owner`; none if that does not own it.
-pub fn child(backup: &StoredBackup, owner: &str) -> Option<Child> {
-    if !is_owned(backup, owner) {
-        return None;
-    }
+/// The backup as one of a schedule that owns it.
+pub fn child(backup: &StoredBackup) -> Child {
     let created = backup.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
     let standing = signs(&backup.status);
     let deleting = backup.metadata.deletion_timestamp.is_some();
@@ -161,7 +158,7 @@ pub fn child(backup: &StoredBackup, owner: &str) -> Option<Child> {
         None if deleting && is_waiting(&standing) => State::Bad(created, false),
         None => State::AtWork,
     };
-    Some(Child { name: backup.name_any(), cause: cause(backup), state, created, deleting })
+    Child { name: backup.name_any(), cause: cause(backup), state, created, deleting }
 }
 
 /// Whether nothing of it can be in the cloud.
@@ -199,15 +196,19 @@ fn ended(backup: &StoredBackup) -> Option<Timestamp> {
     stalled.map(|stalled| stalled.last_transition_time.0)
 }
 
+/// How a backup has ended: when, its name, and the reason.
+pub type Ended = (Timestamp, String, String);
+
+/// How the backup has ended, if it has.
+pub fn result(backup: &StoredBackup) -> Option<Ended> {
+    let at = completed(&backup.status).or_else(|| signs(&backup.status).ended.then(|| ended(backup)).flatten())?;
+    let ready = backup.status.fields.conditions.iter().flatten().find(|condition| condition.type_ == READY)?;
+    Some((at, backup.name_any(), ready.reason.clone()))
+}
+
 /// How the backup that ended last has ended.
-pub fn last_result<'a>(backups: impl Iterator<Item = &'a StoredBackup>) -> Option<LastResult> {
-    let result = |backup: &StoredBackup| {
-        let at = completed(&backup.status).or_else(|| signs(&backup.status).ended.then(|| ended(backup)).flatten())?;
-        let conditions = backup.status.fields.conditions.iter().flatten();
-        let ready = conditions.clone().find(|condition| condition.type_ == READY)?;
-        Some((at, backup.name_any(), ready.reason.clone()))
-    };
-    let (time, name, reason) = backups.filter_map(result).max()?;
+pub fn last_result<'a>(results: impl Iterator<Item = &'a Ended>) -> Option<LastResult> {
+    let (time, name, reason) = results.max()?.clone();
     Some(LastResult { name: Some(name), reason: Some(reason), time: Some(Time(whole_seconds(time))) })
 }
 

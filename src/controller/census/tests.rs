@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::{StoredBackup, Strategy};
 use crate::core::reason::Verdict;
 
 const FENCE: i64 = 660;
@@ -52,9 +53,13 @@ fn deleted(mut object: StoredBackup) -> StoredBackup {
     object
 }
 
+fn gists(objects: &[StoredBackup]) -> Vec<Gist> {
+    objects.iter().map(Gist::of).collect()
+}
+
 /// Namespace `n` of the census, long after everything.
 fn count(objects: &[StoredBackup]) -> Namespace {
-    census(objects, at(1_000_000), FENCE).remove("n").unwrap()
+    census(&gists(objects), at(1_000_000), FENCE).remove("n").unwrap()
 }
 
 #[test]
@@ -73,7 +78,7 @@ fn every_object_counts_under_its_reason() {
 fn namespaces_are_counted_apart() {
     let mut other = plain(0, "mssql-a", Reason::Completed);
     other.metadata.namespace = Some("m".to_owned());
-    let counted = census(&[other, plain(0, "mssql-a", Reason::Failed)], at(9), FENCE);
+    let counted = census(&gists(&[other, plain(0, "mssql-a", Reason::Failed)]), at(9), FENCE);
     assert_eq!(counted["n"].unresolved, [("Failed", 1)].into(), "a copy elsewhere makes up for nothing");
     assert_eq!((counted["m"].last_success, counted["m"].oldest_unmet), (Some(at(1_000)), None));
 }

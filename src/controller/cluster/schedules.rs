@@ -14,6 +14,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Map, Value};
 
 use super::{Cluster, Trouble, filled, guarded, keep_unread, within};
+use crate::api::gist::Owned;
 use crate::api::schedule::conversion::{SCHEDULE, is_owned};
 use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, StoredSchedule};
 use crate::core::schedule::{Creation, label};
@@ -74,12 +75,13 @@ impl Cluster {
         }
     }
 
-    /// Removes the object of a finished backup, unless it has changed since it was read.
-    pub async fn remove(&self, backup: &StoredBackup) -> Result<(), Trouble> {
-        let preconditions = Preconditions { uid: backup.uid(), resource_version: backup.resource_version() };
+    /// Removes the object of a finished backup of `schedule`, unless it has changed since it was read.
+    pub async fn remove(&self, schedule: &StoredSchedule, backup: &Owned) -> Result<(), Trouble> {
+        let (uid, resource_version) = backup.version.clone();
+        let preconditions = Preconditions { uid, resource_version };
         let params = DeleteParams::background().preconditions(preconditions);
-        let namespace = backup.namespace().unwrap_or_default();
-        match within(self.backups(&namespace).delete(&backup.name_any(), &params)).await {
+        let namespace = schedule.namespace().unwrap_or_default();
+        match within(self.backups(&namespace).delete(&backup.child.name, &params)).await {
             Ok(_) | Err(Trouble::Gone) => Ok(()),
             Err(trouble) => Err(trouble),
         }

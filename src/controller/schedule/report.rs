@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::controller::Action;
 
 use super::View;
 use crate::api::schedule::conversion::{self, Told};
 use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::memory;
+use crate::controller::reconcile::Again;
 use crate::core::fold::News;
 use crate::core::order::Invalid;
 use crate::core::pace::{later, utc};
@@ -32,11 +32,11 @@ pub(super) async fn report(
     decision: Decision,
     refusal: Option<&str>,
     ctx: &Context,
-) -> Result<Action, Error> {
+) -> Result<Again, Error> {
     if view.seen.subject.deleting {
         // Its backups go with it, and nobody reads its status any more.
         ctx.freshness.forget(&view.seen.subject.uid);
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     let now = view.seen.now;
     let next = view.plan.as_ref().ok().and_then(|plan| next_slot(plan, now, &decision.record));
@@ -58,7 +58,7 @@ pub(super) async fn report(
     let now = view.now();
     let rest = instants.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default()).min();
     let rest = rest.into_iter().chain(look_again).min().unwrap_or(LONGEST).min(LONGEST);
-    Ok(Action::requeue(rest.max(Duration::from_millis(100))))
+    Ok(Some(rest.max(Duration::from_millis(100))))
 }
 
 /// The judgement of freshness, and when the cloud is to be looked at again. A pass that has a backup to make looks at
@@ -84,7 +84,7 @@ async fn judged(
     };
     let mut seen = protected::Seen {
         now: view.seen.now,
-        own: view.backups.iter().filter_map(|backup| conversion::own(backup)).collect(),
+        own: view.backups.iter().filter_map(|backup| backup.own.clone()).collect(),
         last: ctx.freshness.last(&view.seen.subject.uid, conversion::last(&view.object.status)),
         shown: conversion::shown(&view.object.status, PROTECTED).and_then(protected::Reason::parse),
         look: None,
@@ -127,7 +127,7 @@ fn told(
         place: place(suspended, refusal),
         next,
         active,
-        last_result: conversion::last_result(view.backups.iter().map(AsRef::as_ref)),
+        last_result: conversion::last_result(view.backups.iter().filter_map(|backup| backup.ended.as_ref())),
         missed: decision.missed.and_then(|(_, why)| Some((last_missed(view, decision)?, why))),
         protected: judgement.map(|judgement| (judgement.reason, said(view, judgement))),
         last: match judgement {

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::instance::{Age, Instance, Turn, Waiting};
+use crate::api::gist::Gist;
+use crate::api::key::Key;
 use crate::api::{StoredBackup, conversion};
 use crate::core::backup::{Limits, not_before};
 use crate::core::reason::{self, Reason};
@@ -17,8 +19,6 @@ use crate::core::seen::{Meaning, Outcome};
 
 /// Region and instance.
 type Site = Arc<(String, String)>;
-/// Namespace and name.
-pub(super) type Name = (String, String);
 
 /// See the file's header.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Index {
     instances: HashMap<Site, Instance>,
     /// Where each order has its place, by UID.
     places: HashMap<Arc<str>, (Site, Age)>,
-    owned: HashMap<String, BTreeSet<Name>>,
+    owned: HashMap<String, BTreeSet<Key>>,
 }
 
 /// What a place is one of.
@@ -37,11 +37,15 @@ enum Place {
 }
 
 impl Index {
-    /// What the watch says of an order now. Those who get their turn by it.
-    pub(super) fn put(&mut self, object: &StoredBackup, limits: &Limits, now: Timestamp) -> Vec<Name> {
-        for owner in object.owner_references() {
-            self.owned.entry(owner.uid.clone()).or_default().insert(name(object));
+    /// Whose the order is.
+    pub(super) fn own(&mut self, gist: &Gist) {
+        for owner in gist.owned.iter().flat_map(|owned| &owned.owners) {
+            self.owned.entry(owner.clone()).or_default().insert(gist.key.clone());
         }
+    }
+
+    /// What the watch says of an order now. Those who get their turn by it.
+    pub(super) fn put(&mut self, object: &StoredBackup, limits: &Limits, now: Timestamp) -> Vec<Key> {
         let Some((site, age)) = self.seat(object) else { return vec![] };
         let signs = conversion::signs(&object.status);
         let is_answered = signs.ended || signs.accepted || signs.reason == Some(Reason::OutcomeUnknown);
@@ -68,7 +72,7 @@ impl Index {
             Some(Place::Running) => drop(instance.running.insert(Arc::clone(&age.1))),
             Some(Place::Waiting) => {
                 let due = not_before(&conversion::record(&object.status), limits);
-                let (namespace, name) = name(object);
+                let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
                 instance.waiting.insert(age.clone(), Waiting { namespace, name, due });
             }
             None => {}
@@ -80,10 +84,10 @@ impl Index {
     }
 
     /// The order is gone. Those who get their turn by it.
-    pub(super) fn remove(&mut self, object: &StoredBackup, now: Timestamp) -> Vec<Name> {
+    pub(super) fn remove(&mut self, object: &StoredBackup, now: Timestamp) -> Vec<Key> {
         for owner in object.owner_references() {
             if let Some(names) = self.owned.get_mut(&owner.uid) {
-                names.remove(&name(object));
+                names.remove(&Key::of(object));
                 if names.is_empty() {
                     self.owned.remove(&owner.uid);
                 }
@@ -108,7 +112,7 @@ impl Index {
     }
 
     /// The orders that an object owns.
-    pub(super) fn owned(&self, owner: &str) -> impl Iterator<Item = &Name> {
+    pub(super) fn owned(&self, owner: &str) -> impl Iterator<Item = &Key> {
         self.owned.get(owner).into_iter().flatten()
     }
 
@@ -130,7 +134,7 @@ impl Index {
     }
 
     /// What became of an order that was sent. Those who get their turn by it.
-    pub(super) fn answer(&mut self, object: &StoredBackup, outcome: &Outcome, now: Timestamp) -> Vec<Name> {
+    pub(super) fn answer(&mut self, object: &StoredBackup, outcome: &Outcome, now: Timestamp) -> Vec<Key> {
         let Some((site, age)) = self.seat(object) else { return vec![] };
         let Some(instance) = self.instances.get_mut(&site) else { return vec![] };
         match outcome {
@@ -147,14 +151,14 @@ impl Index {
         vec![]
     }
 
-    fn next(&mut self, site: &Site, now: Timestamp) -> Vec<Name> {
+    fn next(&mut self, site: &Site, now: Timestamp) -> Vec<Key> {
         let next = self.instances.get(site).into_iter().flat_map(|instance| instance.next(now));
-        let names = next.map(|waiting| (waiting.namespace.clone(), waiting.name.clone())).collect();
+        let names = next.map(|waiting| Key::new(&waiting.namespace, &waiting.name)).collect();
         self.tidy(site);
         names
     }
 
-    fn tidy(&mut self, site: &Site) -> Vec<Name> {
+    fn tidy(&mut self, site: &Site) -> Vec<Key> {
         if self.instances.get(site).is_some_and(Instance::is_idle) {
             self.instances.remove(site);
         }
@@ -178,10 +182,6 @@ impl Index {
         let created = object.creation_timestamp().map_or(i64::MAX, |time| time.0.as_second());
         Some((site, (created, Arc::from(object.metadata.uid.as_deref()?))))
     }
-}
-
-fn name(object: &StoredBackup) -> Name {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 fn is_busy(object: &StoredBackup) -> bool {

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
 
 use super::Watched;
+use crate::api::key::Key;
 use crate::api::schedule::conversion;
 use crate::api::{StoredBackup, StoredSchedule};
 use crate::core::order::Uid;
@@ -23,30 +23,33 @@ impl Schedules {
 
     /// Every schedule that is watched, once each watch has seen its first list.
     pub fn listed(&self) -> Option<Vec<Arc<StoredSchedule>>> {
-        let all = || self.0.iter().flat_map(|watched| watched.store.state()).collect();
-        self.0.iter().all(Watched::is_listed).then(all)
+        self.0.iter().all(|watched| watched.cache.is_listed()).then(|| self.all().collect())
     }
 
     /// Asks for a pass over the schedule that owns `backup`, if one does.
     pub fn wake_owner(&self, backup: &StoredBackup) {
         let Some((name, namespace)) = conversion::owner(backup).zip(backup.namespace()) else { return };
-        let owner = ObjectRef::new(name).within(&namespace);
-        let holders = self.0.iter().filter(|watched| watched.store.get(&owner).is_some());
+        let owner = Key::new(&namespace, name);
+        let holders = self.0.iter().filter(|watched| watched.cache.get(&owner).is_some());
         holders.for_each(|watched| drop(watched.wake.unbounded_send(owner.clone())));
     }
 
     /// Asks for a pass over every schedule.
     pub fn wake_all(&self) {
         for watched in &self.0 {
-            for schedule in watched.store.state() {
-                drop(watched.wake.unbounded_send(ObjectRef::from_obj(schedule.as_ref())));
+            for schedule in watched.cache.open_keys() {
+                drop(watched.wake.unbounded_send(schedule));
             }
         }
     }
 
     /// Every schedule that is watched.
     pub fn uids(&self) -> HashSet<Uid> {
-        let all = self.0.iter().flat_map(|watched| watched.store.state());
-        all.filter_map(|object| Uid::new(object.metadata.uid.as_deref()?).ok()).collect()
+        self.all().filter_map(|object| Uid::new(object.metadata.uid.as_deref()?).ok()).collect()
+    }
+
+    /// None is ever over.
+    fn all(&self) -> impl Iterator<Item = Arc<StoredSchedule>> {
+        self.0.iter().flat_map(|watched| watched.cache.all_open())
     }
 }

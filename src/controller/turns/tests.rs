@@ -1,7 +1,7 @@
 //! Turns and owners, from what a watch tells.
 
 use futures::channel::mpsc::UnboundedReceiver;
-use kube::runtime::reflector::{self, store::Writer};
+use kube::runtime::watcher::Event;
 
 use super::*;
 use crate::core::record::Note;
@@ -32,33 +32,35 @@ fn order(name: &str, second: u32, instance: &str, reason: &str) -> StoredBackup 
 
 struct World {
     orders: Orders,
-    writer: Writer<StoredBackup>,
-    woken: UnboundedReceiver<ObjectRef<StoredBackup>>,
+    cache: Cache<StoredBackup>,
+    woken: UnboundedReceiver<Key>,
 }
 
 impl World {
     fn new(objects: &[StoredBackup]) -> Self {
-        let (store, mut writer) = reflector::store();
+        let cache = Cache::default();
         let (wake, woken) = futures::channel::mpsc::unbounded();
-        let orders = Orders::new(vec![Watched { namespace: None, store, wake }]);
-        for event in std::iter::once(Event::Init)
-            .chain(objects.iter().cloned().map(Event::InitApply))
-            .chain(std::iter::once(Event::InitDone))
-        {
-            writer.apply_watcher_event(&event);
-            orders.meet(&event, &LIMITS);
-        }
-        Self { orders, writer, woken }
+        let orders = Orders::new(vec![Watched { namespace: None, cache: cache.clone(), wake }]);
+        let mut world = Self { orders, cache, woken };
+        world.list(objects);
+        world
     }
 
-    fn tell(&mut self, event: &Event<StoredBackup>) -> Vec<String> {
-        self.writer.apply_watcher_event(event);
-        self.orders.meet(event, &LIMITS);
+    fn list(&mut self, objects: &[StoredBackup]) {
+        self.tell(Event::Init);
+        objects.iter().cloned().for_each(|object| drop(self.tell(Event::InitApply(object))));
+        self.tell(Event::InitDone);
+    }
+
+    fn tell(&mut self, event: Event<StoredBackup>) -> Vec<String> {
+        if let Some(change) = self.cache.take(event) {
+            self.orders.meet(&change, &LIMITS);
+        }
         self.woken()
     }
 
     fn woken(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.woken.try_recv().ok()).map(|key| key.name).collect()
+        std::iter::from_fn(|| self.woken.try_recv().ok()).map(|key| key.name().to_owned()).collect()
     }
 
     fn turn(&self, object: &StoredBackup) -> Turn {
@@ -73,12 +75,13 @@ fn busy() -> Outcome {
 
 #[test]
 fn nothing_is_known_before_the_first_list() {
-    let (store, mut writer) = reflector::store();
-    let orders = Orders::new(vec![Watched { namespace: None, store, wake: futures::channel::mpsc::unbounded().0 }]);
-    writer.apply_watcher_event(&Event::Init);
-    writer.apply_watcher_event(&Event::InitApply(order("a", 1, "mssql-x", "Running")));
+    let cache = Cache::default();
+    let wake = futures::channel::mpsc::unbounded().0;
+    let orders = Orders::new(vec![Watched { namespace: None, cache: cache.clone(), wake }]);
+    assert!(cache.take(Event::Init).is_none());
+    assert!(cache.take(Event::InitApply(order("a", 1, "mssql-x", "Running"))).is_none());
     assert!(orders.listed().is_none(), "half of a list is none");
-    writer.apply_watcher_event(&Event::InitDone);
+    assert!(matches!(cache.take(Event::InitDone), Some(Change::Listed)));
     assert_eq!(orders.listed().map(|all| all.len()), Some(1));
 }
 
@@ -88,14 +91,14 @@ fn the_oldest_order_that_waits_for_the_instance_is_first_until_it_leaves() {
         .map(|(name, second, instance)| order(name, second, instance, "InstanceBusy"));
     let mut world = World::new(&[a.clone(), b.clone(), c.clone()]);
     assert_eq!([&a, &b, &c].map(|order| world.turn(order)), [Turn::Now, Turn::Behind, Turn::Now]);
-    assert_eq!(world.tell(&Event::Apply(order("a", 1, "mssql-x", "Running"))), ["b"], "whose turn it is at once");
+    assert_eq!(world.tell(Event::Apply(order("a", 1, "mssql-x", "Running"))), ["b"], "whose turn it is at once");
     assert_eq!(world.turn(&b), Turn::Now);
     let mut leaving = b;
     leaving.metadata.deletion_timestamp.clone_from(&leaving.metadata.creation_timestamp);
     let d = order("d", 2, "mssql-x", "InstanceBusy");
-    assert!(world.tell(&Event::Apply(d.clone())).is_empty());
-    assert_eq!(world.tell(&Event::Apply(leaving.clone())), ["d"]);
-    assert!(world.tell(&Event::Delete(leaving)).is_empty(), "it waited no more");
+    assert!(world.tell(Event::Apply(d.clone())).is_empty());
+    assert_eq!(world.tell(Event::Apply(leaving.clone())), ["d"]);
+    assert!(world.tell(Event::Delete(leaving)).is_empty(), "it waited no more");
     assert!(world.orders.hold(&d) && !world.orders.hold(&order("e", 0, "mssql-x", "Running")));
 }
 
@@ -113,9 +116,9 @@ fn an_end_wakes_the_next_that_was_not_refused_within_the_lag() {
     refused.status.fields.attempts = Some(1);
     refused.status.fields.error =
         serde_json::from_value(serde_json::json!({ "code": "c", "time": now.to_string() })).ok();
-    assert!(world.tell(&Event::Apply(refused)).is_empty());
-    assert!(world.tell(&Event::Apply(order("third", 2, "mssql-x", "InstanceBusy"))).is_empty());
-    assert_eq!(world.tell(&Event::Apply(order("runs", 0, "mssql-x", "Completed"))), ["third"]);
+    assert!(world.tell(Event::Apply(refused)).is_empty());
+    assert!(world.tell(Event::Apply(order("third", 2, "mssql-x", "InstanceBusy"))).is_empty());
+    assert_eq!(world.tell(Event::Apply(order("runs", 0, "mssql-x", "Completed"))), ["third"]);
     assert_eq!(world.turn(&third), Turn::Now);
 }
 
@@ -153,13 +156,13 @@ fn what_an_object_owns_is_found_by_its_uid() {
         child
     };
     let mut world = World::new(&[child("a", "one"), child("b", "other"), order("c", 1, "mssql-x", "Running")]);
-    world.tell(&Event::Apply(child("d", "one")));
+    world.tell(Event::Apply(child("d", "one")));
     let names = |world: &World, space: &str| {
-        world.orders.owned(space, "one").iter().map(|order| order.name_any()).collect::<Vec<_>>()
+        world.orders.owned(space, "one").iter().map(|order| order.gist.key.name().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(&world, "n"), ["a", "d"]);
     assert!(names(&world, "elsewhere").is_empty());
-    world.tell(&Event::Delete(child("a", "one")));
-    world.tell(&Event::Apply(child("d", "other")));
+    world.tell(Event::Delete(child("a", "one")));
+    world.tell(Event::Apply(child("d", "other")));
     assert!(names(&world, "n").is_empty(), "gone, and given away");
 }

@@ -1,6 +1,7 @@
 //! What is written reads back as it was, every mistake names its field, and a backup carries what it should and no more.
 
 use super::*;
+use crate::api::gist::Owned;
 use crate::core::order::Uid;
 use serde_json::{Value, json};
 
@@ -286,29 +287,30 @@ fn a_child_is_what_it_was_made_for_and_how_far_it_is() {
         (&[(READY, "False", "InvalidRequest"), (STALLED, "True", "InvalidRequest")], State::Bad(ended, false)),
     ];
     for (conditions, state) in states {
-        let found = child(&child_of(&cause, conditions, &Value::Null), UID).unwrap();
+        let found = child(&child_of(&cause, conditions, &Value::Null));
         assert_eq!((found.state, &found.cause, found.deleting), (state, &cause, false), "{conditions:?}");
         assert_eq!(found.created, at("2026-11-24T18:30:05Z"));
     }
     for cause in [Cause::Slot(night(), 0), Cause::Token("a b".into())] {
-        assert_eq!(child(&child_of(&cause, &[], &Value::Null), UID).unwrap().cause, cause);
+        assert_eq!(child(&child_of(&cause, &[], &Value::Null)).cause, cause);
     }
     let deleting = json!({ "deletionTimestamp": "2026-11-24T20:00:00Z" });
-    assert!(child(&child_of(&cause, &[], &deleting), UID).unwrap().deleting);
+    assert!(child(&child_of(&cause, &[], &deleting)).deleting);
 }
 
 #[test]
 fn without_its_annotations_a_child_is_of_no_slot_and_with_another_owner_it_is_none() {
     let cause = Cause::Slot(night(), 1);
     for annotations in [json!({}), json!({ SCHEDULED_FOR: "last night" }), json!({ RETRY: "1" })] {
-        let found = child(&child_of(&cause, &[], &json!({ "annotations": annotations })), UID).unwrap();
+        let found = child(&child_of(&cause, &[], &json!({ "annotations": annotations })));
         assert_eq!(found.cause, Cause::Token(String::new()), "{annotations}");
     }
     let odd = json!({ "annotations": { SCHEDULED_FOR: "2026-11-24T18:30:00Z", RETRY: "many" } });
-    assert_eq!(child(&child_of(&cause, &[], &odd), UID).unwrap().cause, Cause::Slot(night(), 0));
+    assert_eq!(child(&child_of(&cause, &[], &odd)).cause, Cause::Slot(night(), 0));
     let made = child_of(&cause, &[], &Value::Null);
-    assert_eq!(child(&made, "another"), None);
-    assert_eq!(child(&child_of(&cause, &[], &json!({ "ownerReferences": null })), UID), None);
+    assert!(is_owned(&made, UID) && !is_owned(&made, "another"));
+    assert!(Owned::of(&made).is_some());
+    assert!(Owned::of(&child_of(&cause, &[], &json!({ "ownerReferences": null }))).is_none());
     assert_eq!(owner(&made), Some("nightly"));
     let shared = json!({ "ownerReferences": [
         { "apiVersion": "apps/v1", "kind": "Deployment", "name": "other", "uid": "u", "controller": true },
@@ -320,21 +322,25 @@ fn without_its_annotations_a_child_is_of_no_slot_and_with_another_owner_it_is_no
 fn the_last_result_is_of_the_one_that_ended_last() {
     let cause = Cause::Slot(night(), 0);
     let at_work = child_of(&cause, &[(READY, "False", "Running")], &Value::Null);
-    assert_eq!(last_result([&at_work].into_iter()), None);
+    let last = |backups: &[&StoredBackup]| {
+        let results: Vec<Ended> = backups.iter().filter_map(|backup| result(backup)).collect();
+        last_result(results.iter())
+    };
+    assert_eq!(last(&[&at_work]), None);
     let failed = child_of(&cause, &[(READY, "False", "Failed"), (STALLED, "True", "Failed")], &Value::Null);
     let mut good = child_of(&cause, &[(READY, "True", "Completed")], &json!({ "name": "nightly-2" }));
     good.status.fields.completion_time = Some(Time(at("2026-11-24T18:59:59Z")));
     let of = |result: Option<LastResult>| result.unwrap().reason.unwrap();
-    assert_eq!(of(last_result([&good, &failed, &at_work].into_iter())), "Failed");
+    assert_eq!(of(last(&[&good, &failed, &at_work])), "Failed");
     good.status.fields.completion_time = Some(Time(at("2026-11-24T19:00:01Z")));
-    assert_eq!(of(last_result([&good, &failed, &at_work].into_iter())), "Completed");
+    assert_eq!(of(last(&[&good, &failed, &at_work])), "Completed");
 }
 
 #[test]
 fn a_deleted_child_that_was_never_sent_holds_up_nobody() {
     let cause = Cause::Slot(night(), 0);
     let deleting = json!({ "deletionTimestamp": "2026-11-24T18:31:00Z" });
-    let state = |conditions: Conditions<'_>| child(&child_of(&cause, conditions, &deleting), UID).unwrap().state;
+    let state = |conditions: Conditions<'_>| child(&child_of(&cause, conditions, &deleting)).state;
     assert!(matches!(
         state(&[(READY, "False", "InstanceBusy"), (STALLED, "False", "InstanceBusy")]),
         State::Bad(_, false)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::census;
 use super::*;
 use crate::api::StoredBackup;
+use crate::api::gist::Gist;
 use crate::core::reason::Reason;
 use crate::core::schedule::Cause;
 
@@ -162,7 +163,8 @@ fn child(schedule: &StoredSchedule, second: i64, number: i64, reason: Reason) ->
 fn a_failed_backup_of_a_schedule_is_open_until_its_next_slot_or_try_is_good() {
     let schedule = stored(whole());
     let open = |children: &[StoredBackup]| {
-        let counted = census(children, at(1_000_000), 660).remove("shop").unwrap();
+        let gists: Vec<_> = children.iter().map(Gist::of).collect();
+        let counted = census(&gists, at(1_000_000), 660).remove("shop").unwrap();
         (counted.unresolved.get("Failed").copied().unwrap_or_default(), counted.oldest_unmet)
     };
     let failed = || child(&schedule, 0, 0, Reason::Failed);
