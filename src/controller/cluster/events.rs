@@ -97,19 +97,16 @@ impl Events {
         };
         let (now, at) = (clock::now(), Instant::now());
         let events: Api<Event> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let told = match known {
-            Some(told) => {
-                let count = told.count.saturating_add(1);
-                let series = EventSeries { count, last_observed_time: MicroTime(now) };
-                let patch = Patch::Merge(json!({ "series": series }));
-                within(events.patch(&told.name, &PatchParams::default(), &patch)).await?;
-                Told { count, at, ..told }
-            }
-            None => {
-                let event = self.event(object, action, news, now);
-                within(events.create(&PostParams::default(), &event)).await?;
-                Told { name: event.name_any(), count: 1, at }
-            }
+        let told = if let Some(told) = known {
+            let count = told.count.saturating_add(1);
+            let series = EventSeries { count, last_observed_time: MicroTime(now) };
+            let patch = Patch::Merge(json!({ "series": series }));
+            within(events.patch(&told.name, &PatchParams::default(), &patch)).await?;
+            Told { count, at, ..told }
+        } else {
+            let event = self.event(object, action, news, now);
+            within(events.create(&PostParams::default(), &event)).await?;
+            Told { name: event.name_any(), count: 1, at }
         };
         self.told().remember(hash, told);
         Ok(())
