@@ -22,7 +22,7 @@ use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Trouble, within};
+use super::{Room, Trouble};
 use crate::core::fold::News;
 use crate::runtime::clock;
 
@@ -46,6 +46,7 @@ struct Told {
 pub(super) struct Events {
     client: Client,
     instance: Arc<str>,
+    room: Room,
     told: Arc<Mutex<Recent>>,
 }
 
@@ -79,8 +80,8 @@ impl Recent {
 
 impl Events {
     /// Told through `client`, by `instance`.
-    pub(super) fn new(client: Client, instance: &str) -> Self {
-        Self { client, instance: instance.into(), told: Arc::default() }
+    pub(super) fn new(client: Client, instance: &str, room: Room) -> Self {
+        Self { client, instance: instance.into(), room, told: Arc::default() }
     }
 
     /// Tells a piece of news about `object`.
@@ -101,11 +102,11 @@ impl Events {
             let count = told.count.saturating_add(1);
             let series = EventSeries { count, last_observed_time: MicroTime(now) };
             let patch = Patch::Merge(json!({ "series": series }));
-            within(events.patch(&told.name, &PatchParams::default(), &patch)).await?;
+            self.room.within(events.patch(&told.name, &PatchParams::default(), &patch)).await?;
             Told { count, at, ..told }
         } else {
             let event = self.event(object, action, news, now);
-            within(events.create(&PostParams::default(), &event)).await?;
+            self.room.within(events.create(&PostParams::default(), &event)).await?;
             Told { name: event.name_any(), count: 1, at }
         };
         self.told().remember(hash, told);

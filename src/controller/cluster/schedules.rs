@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, PatchParams, PostParams, Preconditions};
 use serde_json::{Map, Value};
 
-use super::{Cluster, Trouble, filled, guarded, keep_unread, within};
+use super::{Cluster, Trouble, filled, guarded, keep_unread};
 use crate::api::gist::Owned;
 use crate::api::schedule::conversion::{SCHEDULE, is_owned};
 use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, StoredSchedule};
@@ -19,7 +19,7 @@ impl Cluster {
     /// The schedule as the server has it now.
     pub async fn schedule(&self, namespace: &str, name: &str) -> Result<StoredSchedule, Trouble> {
         let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), namespace);
-        within(schedules.get(name)).await
+        self.room.within(schedules.get(name)).await
     }
 
     /// The backups that `schedule` owns, as the server has them now: those of its label, and those of `known` that have lost
@@ -32,7 +32,7 @@ impl Cluster {
         let label = format!("{SCHEDULE}={}", label(&schedule.name_any()));
         let params = ListParams::default().labels(&label);
         let namespace = schedule.namespace().unwrap_or_default();
-        let mut all = within(self.backups(&namespace).list(&params)).await?.items;
+        let mut all = self.room.within(self.backups(&namespace).list(&params)).await?.items;
         for name in known {
             if !all.iter().any(|backup| backup.name_any() == name) {
                 match self.read(&namespace, &name).await {
@@ -55,7 +55,7 @@ impl Cluster {
     ) -> Result<(Creation, bool), Trouble> {
         let (namespace, name) = (schedule.namespace().unwrap_or_default(), backup.name_any());
         let backups: Api<SqlServerBackup> = Api::namespaced(self.client.clone(), &namespace);
-        match within(backups.create(&PostParams::default(), backup)).await {
+        match self.room.within(backups.create(&PostParams::default(), backup)).await {
             Ok(_) => Ok((Creation::Made, true)),
             Err(Trouble::Conflict) => {
                 let there = match self.read(&namespace, &name).await {
@@ -78,7 +78,7 @@ impl Cluster {
         let preconditions = Preconditions { uid, resource_version };
         let params = DeleteParams::background().preconditions(preconditions);
         let namespace = schedule.namespace().unwrap_or_default();
-        match within(self.backups(&namespace).delete(&backup.child.name, &params)).await {
+        match self.room.within(self.backups(&namespace).delete(&backup.child.name, &params)).await {
             Ok(_) | Err(Trouble::Gone) => Ok(()),
             Err(trouble) => Err(trouble),
         }
@@ -94,7 +94,9 @@ impl Cluster {
         keep_unread(&mut fields, &["missedRuns", "cursor"], &object.status.unreadable);
         let schedules: Api<StoredSchedule> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
+        self.room
+            .within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields)))
+            .await
     }
 }
 
