@@ -2,8 +2,8 @@
 //! `events` what is told of an object, and in `schedules` what a schedule needs beside that.
 //!
 //! # What it guarantees
-//! - Every call ends within [`PATIENCE`]: kube has no time-out for reads, and a half-dead connection would hold a pass for
-//!   ever.
+//! - No more than [`AT_ONCE`] calls are under way, and each ends within [`PATIENCE`]: kube has no time-out for reads, and a
+//!   half-dead connection would hold a pass for ever.
 //! - A status is written under the resourceVersion that was read, or not at all (I1). kube's own retries are off (see
 //!   [`connect`]), so a conflict is never one with our own first try; what stays unclear is told as unclear.
 //! - A field that became absent is sent as null: a merge would otherwise keep it.
@@ -11,12 +11,14 @@
 mod events;
 mod schedules;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use self::events::Events;
 use crate::api::{SqlServerBackupStatus, StoredBackup};
@@ -24,6 +26,10 @@ use crate::core::fold::News;
 
 /// How long one call may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many calls are made at once. Each needs a connection, which stays for the next one and takes a hundred kilobytes; the
+/// answers of a server that is well come faster than the cloud takes orders.
+const AT_ONCE: usize = 16;
 
 /// When an object that was said to be gone is asked for again. It costs nothing if the watch says the same; a server that
 /// is starting says so of objects that it has, and no event would follow.
@@ -57,6 +63,7 @@ pub enum Trouble {
 pub struct Cluster {
     client: Client,
     events: Events,
+    room: Room,
 }
 
 /// A client that never repeats a request by itself: a guarded write that was repeated comes back as a conflict with its
@@ -78,7 +85,8 @@ pub fn connect(mut config: kube::Config) -> Result<Client, kube::Error> {
 impl Cluster {
     /// Speaks through `client`; events name `holder` as the instance that reports.
     pub fn new(client: Client, holder: &str) -> Self {
-        Self { events: Events::new(client.clone(), holder), client }
+        let room = Room(Arc::new(Semaphore::new(AT_ONCE)));
+        Self { events: Events::new(client.clone(), holder, room.clone()), client, room }
     }
 
     fn backups(&self, namespace: &str) -> Api<StoredBackup> {
@@ -87,7 +95,7 @@ impl Cluster {
 
     /// The object as the server has it now, not as a cache remembers it.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<StoredBackup, Trouble> {
-        within(self.backups(namespace).get(name)).await
+        self.room.within(self.backups(namespace).get(name)).await
     }
 
     /// Writes the status of `object` under the version in which it was read, and returns what the server then holds.
@@ -99,13 +107,15 @@ impl Cluster {
         let mut fields = complete(status);
         keep_unread(&mut fields, &["attempts", "submitTime", "flowId"], &object.status.unreadable);
         let backups = self.backups(&object.namespace().unwrap_or_default());
-        within(backups.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
+        self.room
+            .within(backups.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields)))
+            .await
     }
 
     /// One Secret, by name; `None` if there is none.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, Trouble> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        match within(secrets.get(name)).await {
+        match self.room.within(secrets.get(name)).await {
             Ok(secret) => Ok(Some(secret)),
             Err(Trouble::Gone) => Ok(None),
             // What could not be decoded may be quoted in the error, and here that is a secret.
@@ -185,17 +195,26 @@ fn keep_unread(fields: &mut Map<String, Value>, protected: &[&str], unreadable: 
     fields.retain(|name, _| !protected.contains(&name.as_str()) || !unreadable.iter().any(|path| is_of(name, path)));
 }
 
-async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
-    match tokio::time::timeout(PATIENCE, call).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) => Err(match status.code {
-            404 => Trouble::Gone,
-            409 => Trouble::Conflict,
-            400 | 403 | 413 | 422 => Trouble::Refused(status.message.clone()),
-            _ => Trouble::Unclear(status.message.clone()),
-        }),
-        Ok(Err(error)) => Err(Trouble::Unclear(error.to_string())),
-        Err(_) => Err(Trouble::Unclear("no answer in time".to_owned())),
+/// Room for calls.
+#[derive(Clone)]
+struct Room(Arc<Semaphore>);
+
+impl Room {
+    /// Makes a call once there is room, and gives it [`PATIENCE`] from then on.
+    async fn within<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
+        // It is never closed.
+        let _place = self.0.acquire().await;
+        match tokio::time::timeout(PATIENCE, call).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+                404 => Trouble::Gone,
+                409 => Trouble::Conflict,
+                400 | 403 | 413 | 422 => Trouble::Refused(status.message.clone()),
+                _ => Trouble::Unclear(status.message.clone()),
+            }),
+            Ok(Err(error)) => Err(Trouble::Unclear(error.to_string())),
+            Err(_) => Err(Trouble::Unclear("no answer in time".to_owned())),
+        }
     }
 }
 

@@ -41,12 +41,12 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
         // If we die here, the next pass sees an announced call without an answer (a doubt), or what it saw before.
         match write(&view, &next, now, ctx).await {
             Ok(is_written) => return Ok(finish(&view, step, next, is_written, ctx).await),
-            Err(Trouble::Gone) => return Ok(gone(&view, outcome, ctx)),
+            Err(Trouble::Gone) => return Ok(Some(gone(&view, outcome, ctx))),
             Err(Trouble::Conflict) if !must_land(outcome) && spare > 0 => {
                 spare -= 1;
                 let decided_on = (view.seen.record.clone(), view.seen.subject.clone());
                 if !refresh(&mut view, ctx).await {
-                    return Ok(gone(&view, outcome, ctx));
+                    return Ok(Some(gone(&view, outcome, ctx)));
                 }
                 if decided_on != (view.seen.record.clone(), view.seen.subject.clone()) {
                     return Err(Error::Report(Trouble::Conflict));
@@ -63,7 +63,7 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
                 if !refresh(&mut view, ctx).await {
-                    return Ok(gone(&view, outcome, ctx));
+                    return Ok(Some(gone(&view, outcome, ctx)));
                 }
             }
         }
@@ -88,12 +88,12 @@ async fn write(view: &View, next: &Next, now: Timestamp, ctx: &Context) -> Resul
 }
 
 /// The order is gone, and its answer has no place. The log is then the only one that still names the FlowId.
-fn gone(view: &View, outcome: &Outcome, ctx: &Context) -> Again {
+fn gone(view: &View, outcome: &Outcome, ctx: &Context) -> Duration {
     if let Outcome::Accepted { flow_id, request_id } = outcome {
         tracing::warn!(flow_id = flow_id.value(), request_id, "accepted, and the object is gone: the copy stays");
     }
     ctx.memory.forget(&view.seen.subject.uid);
-    Some(GONE)
+    GONE
 }
 
 /// Reads what the answer is to be folded into now, and whether the order is still there: another object of its name is

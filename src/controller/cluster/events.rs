@@ -21,7 +21,7 @@ use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Trouble, within};
+use super::{Room, Trouble};
 use crate::core::fold::News;
 use crate::runtime::clock;
 
@@ -45,6 +45,7 @@ struct Told {
 pub(super) struct Events {
     client: Client,
     instance: Arc<str>,
+    room: Room,
     told: Arc<Mutex<Recent>>,
 }
 
@@ -78,8 +79,8 @@ impl Recent {
 
 impl Events {
     /// Told through `client`, by `instance`.
-    pub(super) fn new(client: Client, instance: &str) -> Self {
-        Self { client, instance: instance.into(), told: Arc::default() }
+    pub(super) fn new(client: Client, instance: &str, room: Room) -> Self {
+        Self { client, instance: instance.into(), room, told: Arc::default() }
     }
 
     /// Tells a piece of news about `object`.
@@ -95,19 +96,16 @@ impl Events {
             (hash, told.known(hash))
         };
         let (now, at) = (clock::now(), Instant::now());
-        let told = match known {
-            Some(told) => {
-                let count = told.count.saturating_add(1);
-                let series = EventSeries { count, last_observed_time: MicroTime(now) };
-                let patch = Patch::Merge(json!({ "series": series }));
-                within(self.of(object).patch(&told.name, &PatchParams::default(), &patch)).await?;
-                Told { count, at, ..told }
-            }
-            None => {
-                let name = format!("{}.{:x}", object.name_any(), now.as_nanosecond());
-                self.tell_as(name.clone(), object, action, news).await?;
-                Told { name, count: 1, at }
-            }
+        let told = if let Some(told) = known {
+            let count = told.count.saturating_add(1);
+            let series = EventSeries { count, last_observed_time: MicroTime(now) };
+            let patch = Patch::Merge(json!({ "series": series }));
+            self.room.within(self.of(object).patch(&told.name, &PatchParams::default(), &patch)).await?;
+            Told { count, at, ..told }
+        } else {
+            let name = format!("{}.{:x}", object.name_any(), now.as_nanosecond());
+            self.tell_as(name.clone(), object, action, news).await?;
+            Told { name, count: 1, at }
         };
         self.told().remember(hash, told);
         Ok(())
@@ -122,7 +120,7 @@ impl Events {
         news: &News,
     ) -> Result<(), Trouble> {
         let event = self.event(name, object, action, news);
-        within(self.of(object).create(&PostParams::default(), &event)).await.map(drop)
+        self.room.within(self.of(object).create(&PostParams::default(), &event)).await.map(drop)
     }
 
     fn of(&self, object: &impl Resource) -> Api<Event> {

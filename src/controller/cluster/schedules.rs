@@ -13,7 +13,7 @@ use kube::core::Status;
 use kube::{Client, ResourceExt};
 use serde_json::{Map, Value};
 
-use super::{Cluster, Trouble, filled, guarded, keep_unread, within};
+use super::{Cluster, Trouble, filled, guarded, keep_unread};
 use crate::api::gist::Owned;
 use crate::api::schedule::conversion::{SCHEDULE, is_owned};
 use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, StoredSchedule};
@@ -22,7 +22,7 @@ use crate::core::schedule::{Creation, label};
 impl Cluster {
     /// The schedule as the server has it now, and what time it is there, to the second, if it says so.
     pub async fn schedule(&self, namespace: &str, name: &str) -> Result<(StoredSchedule, Option<Timestamp>), Trouble> {
-        within(dated(&self.client, namespace, name)).await
+        self.room.within(dated(&self.client, namespace, name)).await
     }
 
     /// The backups that `schedule` owns, as the server has them now: those of its label, and those of `known` that have lost
@@ -35,7 +35,7 @@ impl Cluster {
         let label = format!("{SCHEDULE}={}", label(&schedule.name_any()));
         let params = ListParams::default().labels(&label);
         let namespace = schedule.namespace().unwrap_or_default();
-        let mut all = within(self.backups(&namespace).list(&params)).await?.items;
+        let mut all = self.room.within(self.backups(&namespace).list(&params)).await?.items;
         for name in known {
             if !all.iter().any(|backup| backup.name_any() == name) {
                 match self.read(&namespace, &name).await {
@@ -58,7 +58,7 @@ impl Cluster {
     ) -> Result<(Creation, bool), Trouble> {
         let (namespace, name) = (schedule.namespace().unwrap_or_default(), backup.name_any());
         let backups: Api<SqlServerBackup> = Api::namespaced(self.client.clone(), &namespace);
-        match within(backups.create(&PostParams::default(), backup)).await {
+        match self.room.within(backups.create(&PostParams::default(), backup)).await {
             Ok(_) => Ok((Creation::Made, true)),
             Err(Trouble::Conflict) => {
                 let there = match self.read(&namespace, &name).await {
@@ -81,7 +81,7 @@ impl Cluster {
         let preconditions = Preconditions { uid, resource_version };
         let params = DeleteParams::background().preconditions(preconditions);
         let namespace = schedule.namespace().unwrap_or_default();
-        match within(self.backups(&namespace).delete(&backup.child.name, &params)).await {
+        match self.room.within(self.backups(&namespace).delete(&backup.child.name, &params)).await {
             Ok(_) | Err(Trouble::Gone) => Ok(()),
             Err(trouble) => Err(trouble),
         }
@@ -97,7 +97,9 @@ impl Cluster {
         keep_unread(&mut fields, &["missedRuns", "cursor"], &object.status.unreadable);
         let schedules: Api<StoredSchedule> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
+        self.room
+            .within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields)))
+            .await
     }
 }
 
