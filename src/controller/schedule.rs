@@ -65,7 +65,7 @@ struct View {
 impl View {
     /// The clock that decided, as it stands now.
     fn now(&self) -> Timestamp {
-        later(self.seen.now, i64::try_from(self.began.elapsed().as_secs()).unwrap_or_default())
+        self.seen.now.saturating_add(self.began.elapsed()).unwrap_or(self.seen.now)
     }
 }
 

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use super::promises::{Schedules, is, name_of, next_minute};
+use super::promises::{Schedules, is, minute_with_room, name_of};
 use super::status::row;
 use crate::cluster;
 use crate::proxy::{self, Fate};
@@ -38,8 +38,7 @@ async fn what_the_cache_does_not_show_is_neither_overlapped_nor_made_again() {
     world.admit(cluster::get(), &address).await;
     world.start().await;
     let schedules = Schedules::of(&world);
-    let slot = next_minute().await;
-    let hourly = json!({ "schedule": format!("{} * * * *", slot.strftime("%-M")) });
+    let (slot, hourly) = minute_with_room();
     let busy = schedules.create("busy", json!({}), hourly.clone()).await;
     let made = schedules.create("made", json!({}), hourly).await;
     for name in ["busy", "made"] {

@@ -103,6 +103,13 @@ pub(super) async fn next_minute() -> Timestamp {
     }
 }
 
+/// A full minute with room for preparations before it, and the line of a schedule that has no other this hour.
+pub(super) fn minute_with_room() -> (Timestamp, Value) {
+    let soon = sqlserver_backup_operator::runtime::clock::now() + SignedDuration::from_secs(25);
+    let slot = soon.round(TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Ceil)).unwrap();
+    (slot, json!({ "schedule": format!("{} * * * *", slot.strftime("%-M")) }))
+}
+
 pub(super) fn name_of(schedule: &str, slot: Timestamp) -> String {
     format!("{schedule}-{}", slot.strftime("%Y%m%d-%H%M"))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::promises::{Schedules, condition, is, name_of, next_minute, order};
+use super::promises::{Schedules, condition, is, minute_with_room, name_of, order};
 use crate::cluster;
 use crate::world::{Order, PATIENCE, World};
 
@@ -62,8 +62,7 @@ async fn a_policy_is_asked_once_a_minute_holds_up_nobody_else_and_is_done_with_w
     policy(&world).await;
     let before = refusals(&world).await;
     let schedules = Schedules::of(&world);
-    let slot = next_minute().await;
-    let hourly = json!({ "schedule": format!("{} * * * *", slot.strftime("%-M")) });
+    let (slot, hourly) = minute_with_room();
     let refused = schedules.create("refused", json!({}), hourly.clone()).await;
     schedules.create("other", json!({}), hourly).await;
     let said = schedules.until("refused", "told", |object| is(object, "Ready", "False", "CreationRefused")).await;

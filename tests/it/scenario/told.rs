@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::promises::{Schedules, name_of, next_minute};
+use super::promises::{Schedules, minute_with_room, name_of};
 use crate::cluster;
 use crate::proxy::{self, Fate, Phase};
 use crate::world::World;
@@ -38,9 +38,8 @@ async fn what_was_missed_is_told_once_wherever_its_witness_dies() {
     world.admit(cluster::get(), &address).await;
     world.start().await;
     *victim.lock().unwrap() = Some(world.operator.as_ref().unwrap().pid());
-    let slot = next_minute().await;
+    let (slot, hourly) = minute_with_room();
     let theirs = world.order(&name_of("taken", slot), json!({})).await;
-    let hourly = json!({ "schedule": format!("{} * * * *", slot.strftime("%-M")) });
     let schedule = Schedules::of(&world).create("taken", json!({}), hourly).await;
     Schedules::of(&world).until("taken", "seen", |object| object["status"]["cursor"]["time"].is_string()).await;
     world.reaches(&theirs, "Completed").await;

@@ -65,7 +65,7 @@ pub(super) fn long() -> Vec<Plan> {
 /// Every place of the recorded tales by every fault that fits it, and all that needs no place.
 pub(super) fn whole(traces: &[(Tale, Vec<(String, usize)>)]) -> Vec<Plan> {
     let mut plans = long();
-    let tales = [Tale::Away, Tale::Dead, Tale::Frozen, Tale::Clock(36), Tale::Persons];
+    let tales = [Tale::Away, Tale::Dead, Tale::Frozen, Tale::Clock(24), Tale::Persons];
     plans.extend([Tale::Crowd(500), Tale::Crowd(200)].into_iter().chain(tales).map(plain));
     for (tale, places) in traces {
         for (label, times) in places {

@@ -224,22 +224,22 @@ async fn persons(stage: &mut Stage) {
 /// Set ahead, the clock makes the cloud refuse what is due; set back, it lets nothing be due; right again, all goes on.
 async fn clock_set(stage: &mut Stage, size: usize) {
     const HOURS: i64 = 3 * 3_600;
+    let copies = |stage: &Stage, it| stage.children(it).iter().filter(|child| child.is("Completed")).count();
     for number in 0..size {
         stage.create(&format!("timed-{number}"), Every::Minute, USUAL, json!({})).await;
     }
-    for it in 0..size {
-        stage.completes(it, 1).await;
-    }
+    stage.until("a copy of each", |stage| (0..size).all(|it| copies(stage, it) >= 1)).await;
     stage.set_clock(HOURS);
     let is_refused = |object: &Value| reason(object) == "ClockSkew";
     stage.until("refusals", |stage| stage.world.histories.count(is_refused) >= size).await;
     stage.set_clock(-HOURS);
     stage.pass(minute_in(0) + SignedDuration::from_secs(5)).await;
     stage.set_clock(0);
-    for it in 0..size {
-        stage.completes(it, 3).await;
-        stage.suspend(it).await;
-    }
+    stage.until("three copies of each", |stage| (0..size).all(|it| copies(stage, it) >= 3)).await;
+    // At a moment at which nothing is due.
+    stage.pass(minute_in(0) + SignedDuration::from_secs(15)).await;
+    stage.suspend_all(0..=size - 1).await;
+    stage.until("nothing at work", |stage| (0..size).all(|it| stage.children(it).iter().all(Child::is_over))).await;
 }
 
 async fn crowd(stage: &mut Stage, size: usize) {
