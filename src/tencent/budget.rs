@@ -38,6 +38,9 @@ use super::region::Region;
 
 /// How often everything is searched for what can be forgotten.
 const TIDY: Duration = Duration::from_mins(1);
+/// How late a call that waited to leave may be. With what the reserve of a lane leaves beside it, the way to the cloud may
+/// take so much longer for one call than for another.
+const PROMPT: Duration = Duration::from_millis(5);
 /// A clock that goes back by less than this was read by two passes that overtook each other.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
@@ -144,7 +147,8 @@ impl Budget {
     }
 
     /// A call whose instant has come is about to leave: when it may. At once, unless the process stood still, and what came
-    /// due meanwhile leaves with it.
+    /// due meanwhile leaves with it. Who has to wait, and is not [prompt](is_prompt) then, asks again: after another stall
+    /// all that waited would leave at once.
     pub fn depart(&mut self, identity: &KeyIdentity, region: &Region, action: Action, now: Timestamp) -> Timestamp {
         let now = self.settle(now);
         let desk = self.desks.get_mut(&(identity.clone(), region.clone()));
@@ -182,6 +186,11 @@ impl Budget {
         }
         self.latest
     }
+}
+
+/// Whether a call that was to leave at `planned` may leave at `now`.
+pub fn is_prompt(planned: Timestamp, now: Timestamp) -> bool {
+    planned <= now && span(planned, now) <= PROMPT
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {

@@ -5,6 +5,7 @@ mod anew;
 mod deletion;
 mod doubt;
 mod late;
+mod person;
 mod process;
 mod schedules;
 mod states;

@@ -65,7 +65,7 @@ impl Index {
             instance.settle(&age.1);
         }
         match place {
-            Some(Place::Running) => drop(instance.running.insert(Arc::clone(&age.1))),
+            Some(Place::Running) => instance.run(Arc::clone(&age.1), now),
             Some(Place::Waiting) => {
                 let due = not_before(&conversion::record(&object.status), limits);
                 let (namespace, name) = name(object);
@@ -124,7 +124,7 @@ impl Index {
         let instance = self.instances.entry(site).or_default();
         let may = instance.turn(&age, now, lag) == Turn::Now;
         if may {
-            instance.send(age.1);
+            instance.send(age.1, now);
         }
         may
     }

@@ -210,13 +210,14 @@ impl Desk {
     }
 }
 
-/// Calls a second: the share of the documented rate, less a reserve where that is all of it. A call that is some
-/// milliseconds late must not be one too many in the second that follows.
+/// Calls a second: the share of the documented rate, as far as that leaves the reserve.
 fn pace(action: Action, share: f64) -> f64 {
-    (f64::from(action.documented_rate()) * share).min(fastest(action) * 0.995)
+    (f64::from(action.documented_rate()) * share).min(fastest(action))
 }
 
-/// Calls a second that leave after a stall, less what leaves side by side at the end of a second that is full.
+/// Calls a second that ever leave, also after a stall: the documented rate less what leaves side by side at the end of a
+/// second that is full, and less a reserve. As many calls as are one too many then take 15 ms longer than a second, and
+/// so much less may pass between a call that is late and one that is not (see [`super::is_prompt`]).
 fn fastest(action: Action) -> f64 {
-    (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.99
+    (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.985
 }
