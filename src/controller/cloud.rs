@@ -21,7 +21,7 @@ use crate::core::record::{Copy, FlowId, Note};
 use crate::core::seen::{InstanceStatus, Meaning, Outcome, Progress, Row, Trouble};
 use crate::runtime::{clock, metrics::Metrics};
 use crate::tencent::action::Action;
-use crate::tencent::budget::{self, Budget, Claim, Grant, Instants, Urgency};
+use crate::tencent::budget::{Budget, Claim, Grant, Instants, Urgency};
 use crate::tencent::client::{Answer, Client, Signed};
 use crate::tencent::codes;
 use crate::tencent::credential::KeyIdentity;
@@ -255,13 +255,12 @@ impl Cloud {
 
     /// Waits until a call may leave whose instant has come (I8).
     async fn departure(&self, identity: &KeyIdentity, region: &Region, action: Action) {
+        let mut waited = false;
         loop {
-            let leaves = self.budget().depart(identity, region, action, clock::now());
-            wait_until(leaves, LONGEST_DELAY).await;
-            // Not so if the process stood still, or the clock was set: then the budget knows better.
-            if budget::is_prompt(leaves, clock::now()) {
-                return;
-            }
+            let turn = self.budget().depart(identity, region, action, clock::now(), waited);
+            let Some(turn) = turn else { return };
+            wait_until(turn, LONGEST_DELAY).await;
+            waited = true;
         }
     }
 

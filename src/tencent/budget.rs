@@ -38,9 +38,6 @@ use super::region::Region;
 
 /// How often everything is searched for what can be forgotten.
 const TIDY: Duration = Duration::from_mins(1);
-/// How late a call that waited to leave may be. With what the reserve of a lane leaves beside it, the way to the cloud may
-/// take so much longer for one call than for another.
-const PROMPT: Duration = Duration::from_millis(5);
 /// A clock that goes back by less than this was read by two passes that overtook each other.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
@@ -146,13 +143,18 @@ impl Budget {
         self.desks.entry(key).or_default().ask(now, claim, self.share, since)
     }
 
-    /// A call whose instant has come is about to leave: when it may. At once, unless the process stood still, and what came
-    /// due meanwhile leaves with it. Who has to wait, and is not [prompt](is_prompt) then, asks again: after another stall
-    /// all that waited would leave at once.
-    pub fn depart(&mut self, identity: &KeyIdentity, region: &Region, action: Action, now: Timestamp) -> Timestamp {
+    /// A call whose instant has come is about to leave. It leaves now, or asks again at the instant that is returned, and
+    /// then says that it `waited`: the process stood still, and what came due meanwhile would leave with it.
+    pub fn depart(
+        &mut self,
+        identity: &KeyIdentity,
+        region: &Region,
+        action: Action,
+        now: Timestamp,
+        waited: bool,
+    ) -> Option<Timestamp> {
         let now = self.settle(now);
-        let desk = self.desks.get_mut(&(identity.clone(), region.clone()));
-        desk.map_or(now, |desk| desk.depart(now, action))
+        self.desks.get_mut(&(identity.clone(), region.clone()))?.depart(now, action, waited)
     }
 
     /// The cloud said `RequestLimitExceeded`: this lane goes at half its pace for some seconds, and recovers.
@@ -186,11 +188,6 @@ impl Budget {
         }
         self.latest
     }
-}
-
-/// Whether a call that was to leave at `planned` may leave at `now`.
-pub fn is_prompt(planned: Timestamp, now: Timestamp) -> bool {
-    planned <= now && span(planned, now) <= PROMPT
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {

@@ -86,8 +86,8 @@ impl Desk {
         }
     }
 
-    pub(super) fn depart(&mut self, now: Timestamp, action: Action) -> Timestamp {
-        self.lanes.get_mut(&action).map_or(now, |lane| lane.depart(now))
+    pub(super) fn depart(&mut self, now: Timestamp, action: Action, waited: bool) -> Option<Timestamp> {
+        self.lanes.get_mut(&action)?.depart(now, waited)
     }
 
     /// Forgets what costs memory and decides nothing any more. Whether nothing is left.
@@ -216,8 +216,8 @@ fn pace(action: Action, share: f64) -> f64 {
 }
 
 /// Calls a second that ever leave, also after a stall: the documented rate less what leaves side by side at the end of a
-/// second that is full, and less a reserve. As many calls as are one too many then take 15 ms longer than a second, and
-/// so much less may pass between a call that is late and one that is not (see [`super::is_prompt`]).
+/// second that is full, and less a reserve. As many calls as are one too many then take 15 ms longer than a second to
+/// leave, and so much longer may the way to the cloud take for one call than for another.
 fn fastest(action: Action) -> f64 {
     (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.985
 }
