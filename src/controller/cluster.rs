@@ -10,6 +10,7 @@
 
 mod schedules;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
@@ -17,12 +18,17 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use crate::api::{SqlServerBackupStatus, StoredBackup};
 use crate::core::fold::News;
 
 /// How long one call may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many calls are under way at once. A server that is slow answers more of them no faster: they would wait in it instead
+/// of here, and the renewal of the lease behind them.
+const AT_ONCE: usize = 32;
 
 /// When an object that was said to be gone is asked for again. It costs nothing if the watch says the same; a server that
 /// is starting says so of objects that it has, and no event would follow.
@@ -56,6 +62,7 @@ pub enum Trouble {
 pub struct Cluster {
     client: Client,
     recorder: Recorder,
+    places: Arc<Semaphore>,
 }
 
 /// A client that never repeats a request by itself: a guarded write that was repeated comes back as a conflict with its
@@ -79,7 +86,8 @@ impl Cluster {
     pub fn new(client: Client, holder: &str) -> Self {
         let reporter =
             Reporter { controller: "sqlserver-backup-operator".to_owned(), instance: Some(holder.to_owned()) };
-        Self { recorder: Recorder::new(client.clone(), reporter), client }
+        let recorder = Recorder::new(client.clone(), reporter);
+        Self { recorder, client, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     fn backups(&self, namespace: &str) -> Api<StoredBackup> {
@@ -88,7 +96,7 @@ impl Cluster {
 
     /// The object as the server has it now, not as a cache remembers it.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<StoredBackup, Trouble> {
-        within(self.backups(namespace).get(name)).await
+        self.within(self.backups(namespace).get(name)).await
     }
 
     /// Writes the status of `object` under the version in which it was read, and returns what the server then holds.
@@ -100,13 +108,13 @@ impl Cluster {
         let mut fields = complete(status);
         keep_unread(&mut fields, &["attempts", "submitTime", "flowId"], &object.status.unreadable);
         let backups = self.backups(&object.namespace().unwrap_or_default());
-        within(backups.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
+        self.within(backups.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
     }
 
     /// One Secret, by name; `None` if there is none.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, Trouble> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        match within(secrets.get(name)).await {
+        match self.within(secrets.get(name)).await {
             Ok(secret) => Ok(Some(secret)),
             Err(Trouble::Gone) => Ok(None),
             // What could not be decoded may be quoted in the error, and here that is a secret.
@@ -131,8 +139,20 @@ impl Cluster {
             kind: Some(K::kind(&()).into_owned()),
             ..object.object_ref(&())
         };
-        if let Err(trouble) = within(self.recorder.publish(&event, &reference)).await {
+        if let Err(trouble) = self.within(self.recorder.publish(&event, &reference)).await {
             tracing::warn!(%trouble, reason = news.reason, "an event could not be told");
+        }
+    }
+
+    /// One call, which has to find a place and to be answered in time.
+    async fn within<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
+        let answer = async {
+            let _place = self.places.acquire().await;
+            call.await
+        };
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.map_err(told),
+            Err(_) => Err(Trouble::Unclear("no answer in time".to_owned())),
         }
     }
 }
@@ -198,17 +218,15 @@ fn keep_unread(fields: &mut Map<String, Value>, protected: &[&str], unreadable: 
     fields.retain(|name, _| !protected.contains(&name.as_str()) || !unreadable.iter().any(|path| is_of(name, path)));
 }
 
-async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
-    match tokio::time::timeout(PATIENCE, call).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+fn told(error: kube::Error) -> Trouble {
+    match error {
+        kube::Error::Api(status) => match status.code {
             404 => Trouble::Gone,
             409 => Trouble::Conflict,
             400 | 403 | 413 | 422 => Trouble::Refused(status.message.clone()),
             _ => Trouble::Unclear(status.message.clone()),
-        }),
-        Ok(Err(error)) => Err(Trouble::Unclear(error.to_string())),
-        Err(_) => Err(Trouble::Unclear("no answer in time".to_owned())),
+        },
+        error => Trouble::Unclear(error.to_string()),
     }
 }
 

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, PatchParams, PostParams, Preconditions};
 use serde_json::{Map, Value};
 
-use super::{Cluster, Trouble, filled, guarded, keep_unread, within};
+use super::{Cluster, Trouble, filled, guarded, keep_unread};
 use crate::api::schedule::conversion::{SCHEDULE, is_owned};
 use crate::api::{SqlServerBackup, SqlServerBackupScheduleStatus, StoredBackup, StoredSchedule};
 use crate::core::schedule::{Creation, label};
@@ -18,7 +18,7 @@ impl Cluster {
     /// The schedule as the server has it now.
     pub async fn schedule(&self, namespace: &str, name: &str) -> Result<StoredSchedule, Trouble> {
         let schedules: Api<StoredSchedule> = Api::namespaced(self.client.clone(), namespace);
-        within(schedules.get(name)).await
+        self.within(schedules.get(name)).await
     }
 
     /// The backups that `schedule` owns, as the server has them now: those of its label, and those of `known` that have lost
@@ -31,7 +31,7 @@ impl Cluster {
         let label = format!("{SCHEDULE}={}", label(&schedule.name_any()));
         let params = ListParams::default().labels(&label);
         let namespace = schedule.namespace().unwrap_or_default();
-        let mut all = within(self.backups(&namespace).list(&params)).await?.items;
+        let mut all = self.within(self.backups(&namespace).list(&params)).await?.items;
         for name in known {
             if !all.iter().any(|backup| backup.name_any() == name) {
                 match self.read(&namespace, &name).await {
@@ -54,7 +54,7 @@ impl Cluster {
     ) -> Result<(Creation, bool), Trouble> {
         let (namespace, name) = (schedule.namespace().unwrap_or_default(), backup.name_any());
         let backups: Api<SqlServerBackup> = Api::namespaced(self.client.clone(), &namespace);
-        match within(backups.create(&PostParams::default(), backup)).await {
+        match self.within(backups.create(&PostParams::default(), backup)).await {
             Ok(_) => Ok((Creation::Made, true)),
             Err(Trouble::Conflict) => {
                 let there = match self.read(&namespace, &name).await {
@@ -76,7 +76,7 @@ impl Cluster {
         let preconditions = Preconditions { uid: backup.uid(), resource_version: backup.resource_version() };
         let params = DeleteParams::background().preconditions(preconditions);
         let namespace = backup.namespace().unwrap_or_default();
-        match within(self.backups(&namespace).delete(&backup.name_any(), &params)).await {
+        match self.within(self.backups(&namespace).delete(&backup.name_any(), &params)).await {
             Ok(_) | Err(Trouble::Gone) => Ok(()),
             Err(trouble) => Err(trouble),
         }
@@ -92,7 +92,7 @@ impl Cluster {
         keep_unread(&mut fields, &["missedRuns", "cursor"], &object.status.unreadable);
         let schedules: Api<StoredSchedule> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
+        self.within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
     }
 }
 

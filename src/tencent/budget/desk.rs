@@ -71,7 +71,13 @@ impl Desk {
             self.dismiss(&uid, Exit::Served);
             return Grant::Granted(self.take(now, claim.needs));
         }
-        let until = earlier(last, reach).max(later(now, SHORTEST_REST)).min(later(now, LONGEST_REST));
+        let mut rest = span(now, earlier(last, reach));
+        if claim.needs.iter().filter_map(|(action, _)| self.lanes.get(action)).any(|lane| lane.is_slowed(now)) {
+            // The pace is coming back meanwhile. Whoever came when it would be its turn at the pace of now came too late, and
+            // the lane would stand empty; half of the way is never too long.
+            rest /= 2;
+        }
+        let until = later(now, rest.clamp(SHORTEST_REST, LONGEST_REST));
         if let Some(waiting) = self.waiting.get_mut(&uid) {
             self.expected.remove(&(waiting.until, Arc::clone(&uid)));
             waiting.until = later(until, GRACE);

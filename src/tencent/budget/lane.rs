@@ -97,9 +97,14 @@ impl Lane {
         self.next = self.next.max(later(now, self.interval(now)));
     }
 
+    /// Whether it has not come back to its pace yet.
+    pub(super) fn is_slowed(&self, now: Timestamp) -> bool {
+        self.stretch(now) > 1.0
+    }
+
     /// Whether forgetting the lane loses nothing.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        span(self.next, now) >= KEPT && self.stretch(now) <= 1.0
+        span(self.next, now) >= KEPT && !self.is_slowed(now)
     }
 
     /// What intervals are multiplied by: back to one in a straight line.
