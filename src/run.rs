@@ -95,19 +95,26 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
         future::join(backups, schedules).await;
         drop(done);
     };
-    let hold = hold(keeper, is_done, &ctx.shutdown);
+    let hold = hold(keeper, is_done, ctx.shutdown.clone());
     tokio::select! {
         never = admin.serve(sources) => match never {},
         () = turn(&liveness, &ctx) => Ok(()),
         () = ctx.lead.announce(&ctx.metrics) => Ok(()),
-        _ = future::join(work, hold) => {
+        () = beside(work, hold) => {
             if ctx.shutdown.is_draining() { Ok(()) } else { Err(anyhow!("the watches ended by themselves")) }
         }
     }
 }
 
+/// Works, and holds the lease for it, until both have ended. Holding is a task of its own: within one task, what is asked
+/// last may only do what the others left of the runtime's budget for a turn of that task, and a thousand passes leave
+/// nothing of it.
+async fn beside(work: impl Future<Output = ()>, hold: impl Future<Output = ()> + Send + 'static) {
+    drop(future::join(work, tokio::spawn(hold)).await);
+}
+
 /// Keeps the lease until the work is done, and a drain does not keep a successor waiting for longer than [`HAND_OVER`].
-async fn hold(keeper: Option<Keeper>, is_done: oneshot::Receiver<()>, shutdown: &Shutdown) {
+async fn hold(keeper: Option<Keeper>, is_done: oneshot::Receiver<()>, shutdown: Shutdown) {
     let late = async {
         shutdown.draining().await;
         tokio::time::sleep(HAND_OVER).await;
@@ -264,6 +271,28 @@ fn was_set(before: (Timestamp, Instant), after: (Timestamp, Instant)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_without_an_end_leaves_the_lease_its_turns() {
+        let work = async {
+            loop {
+                // Each turn takes all that a task may do in one.
+                tokio::task::consume_budget().await;
+            }
+        };
+        let (renewed, is_renewed) = oneshot::channel();
+        let hold = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            renewed.send(()).unwrap();
+        };
+        tokio::select! {
+            () = beside(work, hold) => {}
+            renewed = is_renewed => assert!(renewed.is_ok()),
+            () = tokio::time::sleep(Duration::from_secs(10)) => panic!("not renewed"),
+        }
+    }
 
     #[test]
     fn a_clock_that_is_set_is_told_from_one_that_goes() {

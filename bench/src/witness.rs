@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use futures::{StreamExt as _, pin_mut};
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt as _};
 use tokio::task::JoinHandle;
@@ -70,10 +71,11 @@ impl Witness {
         let seen = Arc::clone(&tracks);
         let api: Api<DynamicObject> = Api::all_with(client, &orders::kind());
         let task = tokio::spawn(async move {
-            let events = watcher(api, watcher::Config::default());
+            // A watch that ends begins anew by itself; with pauses, because where the API server is gone for good it fails at
+            // once, and a task that never rests cannot be aborted.
+            let events = watcher(api, watcher::Config::default()).default_backoff();
             pin_mut!(events);
             while let Some(event) = events.next().await {
-                // A watch that ends begins anew by itself.
                 if let Ok(Event::Apply(object) | Event::InitApply(object)) = event {
                     let mut tracks = seen.lock().unwrap_or_else(PoisonError::into_inner);
                     let track = tracks.entry(object.uid().unwrap_or_default()).or_default();

@@ -33,6 +33,8 @@ use crate::tencent::sqlserver::{
 
 /// Longest wait for the instant of a token (I8).
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Longest wait for what came due in the same stall to leave before.
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// How long the record of a refusal may wait for another key.
 const LONGEST_SEARCH: Duration = Duration::from_secs(2);
@@ -229,9 +231,8 @@ impl Cloud {
     }
 
     async fn send<C: Call>(&self, access: &Access, key: &Key, signed: Signed<C>) -> Result<Answer<C::Answer>, Fault> {
-        let leaves = self.budget().depart(&access.identity(), &access.region, C::ACTION, clock::now());
         // If we die here, nothing has left; what was announced is a doubt all the same (I4).
-        wait_for(Some(leaves)).await;
+        self.departure(&access.identity(), &access.region, C::ACTION).await;
         let began = Instant::now();
         let answer = self.client.send(signed).await;
         let (code, request_id) = match &answer {
@@ -252,16 +253,34 @@ impl Cloud {
         answer
     }
 
+    /// Waits until a call may leave whose instant has come (I8).
+    async fn departure(&self, identity: &KeyIdentity, region: &Region, action: Action) {
+        let mut waited = false;
+        loop {
+            let turn = self.budget().depart(identity, region, action, clock::now(), waited);
+            let Some(turn) = turn else { return };
+            wait_until(turn, LONGEST_DELAY).await;
+            waited = true;
+        }
+    }
+
     fn budget(&self) -> MutexGuard<'_, Budget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits for a send instant; at most a second, whatever the clock does meanwhile.
+/// Waits for a send instant, if there is one.
 async fn wait_for(token: Option<Timestamp>) {
-    let ahead = token.map(|at| at.duration_since(clock::now())).and_then(|ahead| Duration::try_from(ahead).ok());
-    if let Some(ahead) = ahead.filter(|ahead| !ahead.is_zero()) {
-        tokio::time::sleep(ahead.min(LONGEST_WAIT)).await;
+    if let Some(at) = token {
+        wait_until(at, LONGEST_WAIT).await;
+    }
+}
+
+/// Waits for an instant; no longer than `most`, whatever the clock does meanwhile.
+async fn wait_until(at: Timestamp, most: Duration) {
+    let ahead = Duration::try_from(at.duration_since(clock::now())).unwrap_or_default();
+    if !ahead.is_zero() {
+        tokio::time::sleep(ahead.min(most)).await;
     }
 }
 

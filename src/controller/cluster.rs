@@ -27,8 +27,9 @@ use crate::core::fold::News;
 /// How long one call may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many calls are made at once. Each needs a connection, which stays for the next one and takes a hundred kilobytes; the
-/// answers of a server that is well come faster than the cloud takes orders.
+/// How many calls are under way at once. Each has a connection, which stays for the next one and takes a hundred kilobytes.
+/// A server that is slow answers more of them no faster: they would wait in it instead of here, and the renewal of the lease
+/// behind them.
 const AT_ONCE: usize = 16;
 
 /// When an object that was said to be gone is asked for again. It costs nothing if the watch says the same; a server that
@@ -200,11 +201,14 @@ fn keep_unread(fields: &mut Map<String, Value>, protected: &[&str], unreadable: 
 struct Room(Arc<Semaphore>);
 
 impl Room {
-    /// Makes a call once there is room, and gives it [`PATIENCE`] from then on.
+    /// One call, which has to find room and to be answered within [`PATIENCE`].
     async fn within<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Trouble> {
-        // It is never closed.
-        let _place = self.0.acquire().await;
-        match tokio::time::timeout(PATIENCE, call).await {
+        let answer = async {
+            // It is never closed.
+            let _place = self.0.acquire().await;
+            call.await
+        };
+        match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(kube::Error::Api(status))) => Err(match status.code {
                 404 => Trouble::Gone,

@@ -16,7 +16,7 @@
 //! | | listing | refused, unreadable or incomplete | wait by its meaning, or end: `InstanceNotFound`, `InvalidRequest` |
 //! | | instance | asked for and unreadable | the same |
 //! | | listing, instance | isolated or offline | wait: `InstanceBusy` |
-//! | | listing, instance | a backup of ours could be hidden | wait: `InstanceBusy` |
+//! | | listing, instance | a backup of ours could be hidden: a running row without a name, or, after a call, an instance at work that no row explains | wait: `InstanceBusy` |
 //! | | listing | nothing of ours | **submit** |
 //! | in doubt | listing, instance | a row of ours | adopt |
 //! | | listing, instance | every condition of [`absence`](super::absence) | the doubt ends: wait, or end: `DeadlineExceeded` |
@@ -276,6 +276,17 @@ fn adoption(seen: &Seen, limits: &Limits, listing: &Listing) -> Option<Step> {
     let (reason, message) = follow::verdict(seen, row);
     let until = next_poll(seen, limits, row.copy.start_time);
     Some(Step::Adopt { row: row.clone(), others, reason, message: message.to_owned(), until })
+}
+
+/// When a backup that may be there without showing is looked for again: soon at first, later less often.
+fn next_search(seen: &Seen, limits: &Limits) -> Timestamp {
+    let next = pace::next(last_sign(seen), seen.now, limits.poll_min.min(5), 8, limits.poll_max.min(60));
+    pace::jittered(next, seen.now, &seen.subject.uid)
+}
+
+/// The last call, or the earliest that a damaged status allows.
+fn last_sign(seen: &Seen) -> Timestamp {
+    seen.record.last_call().or(seen.record.since).unwrap_or(seen.subject.created).max(seen.subject.created)
 }
 
 /// When an accepted backup is looked at again: soon at first, less often the longer it runs.

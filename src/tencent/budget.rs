@@ -143,12 +143,18 @@ impl Budget {
         self.desks.entry(key).or_default().ask(now, claim, self.share, since)
     }
 
-    /// A call whose instant has come is about to leave: when it may. At once, unless the process stood still, and what came
-    /// due meanwhile leaves with it.
-    pub fn depart(&mut self, identity: &KeyIdentity, region: &Region, action: Action, now: Timestamp) -> Timestamp {
+    /// A call whose instant has come is about to leave. It leaves now, or asks again at the instant that is returned, and
+    /// then says that it `waited`: the process stood still, and what came due meanwhile would leave with it.
+    pub fn depart(
+        &mut self,
+        identity: &KeyIdentity,
+        region: &Region,
+        action: Action,
+        now: Timestamp,
+        waited: bool,
+    ) -> Option<Timestamp> {
         let now = self.settle(now);
-        let desk = self.desks.get_mut(&(identity.clone(), region.clone()));
-        desk.map_or(now, |desk| desk.depart(now, action))
+        self.desks.get_mut(&(identity.clone(), region.clone()))?.depart(now, action, waited)
     }
 
     /// The cloud said `RequestLimitExceeded`: this lane goes at half its pace for some seconds, and recovers.

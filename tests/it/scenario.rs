@@ -7,6 +7,7 @@ mod deletion;
 mod doubt;
 mod late;
 mod live;
+mod person;
 mod process;
 mod promises;
 mod refused;

@@ -69,7 +69,7 @@ impl Index {
             instance.settle(&age.1);
         }
         match place {
-            Some(Place::Running) => drop(instance.running.insert(Arc::clone(&age.1))),
+            Some(Place::Running) => instance.run(Arc::clone(&age.1), now),
             Some(Place::Waiting) => {
                 let due = not_before(&conversion::record(&object.status), limits);
                 let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
@@ -128,7 +128,7 @@ impl Index {
         let instance = self.instances.entry(site).or_default();
         let may = instance.turn(&age, now, lag) == Turn::Now;
         if may {
-            instance.send(age.1);
+            instance.send(age.1, now);
         }
         may
     }

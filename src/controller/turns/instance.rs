@@ -1,8 +1,9 @@
 //! Whose turn it is at one instance.
 //!
-//! The cloud alone decides how many backups an instance makes at once. What can be known of it is where it last said busy:
-//! how many of ours it was making then. While it makes fewer, the oldest that wait go at once, as many as there is room
-//! for. Otherwise one order asks, the oldest, and as often as a refusal must be apart from the next attempt anyway.
+//! The cloud alone decides how many backups an instance makes at once. What can be known of it is what it documents, and
+//! where it last said busy: how many of ours it was making then. While it makes fewer, the oldest that wait go at once, as
+//! many as there is room for. Otherwise one order asks, the oldest, and as often as a refusal must be apart from the next
+//! attempt anyway; where all that is documented is taken, seldom, because whoever asks in vain loses its place meanwhile.
 //!
 //! An order that was refused waits for its own time and is passed over until then (I3); which ones may be sent is not
 //! decided here, only which ones are not sent yet.
@@ -17,9 +18,8 @@ use crate::core::pace::later;
 /// By creation, then UID.
 pub(super) type Age = (i64, Arc<str>);
 
-/// How many calls to one instance may be without an answer, while it is not known to be busy: it takes up to five backups
-/// at once, so that more would only be refused.
-const UNANSWERED: usize = 5;
+/// How many backups an instance makes at once, as the vendor documents: more would only be refused.
+const AT_ONCE: usize = 5;
 /// Refusals in a row stretch the time to the next question up to so many times, like those of one order.
 const MOST_STRETCHED: i64 = 5;
 
@@ -43,14 +43,14 @@ pub(super) struct Waiting {
     pub(super) due: Option<Timestamp>,
 }
 
-/// When the instance last said busy.
+/// When the instance last said busy, or was given all that it takes by the documentation.
 #[derive(Clone, Copy, Debug)]
 struct Full {
     /// What it was making of ours then.
     ours: usize,
     since: Timestamp,
-    /// How often it was asked for more room in vain.
-    refusals: i64,
+    /// How often it was asked for more room in vain; none: nobody asked, it is what the documentation says.
+    refusals: Option<i64>,
 }
 
 /// One instance, as far as this process knows.
@@ -78,11 +78,7 @@ impl Instance {
     pub(super) fn turn(&self, age: &Age, now: Timestamp, lag: i64) -> Turn {
         let Some(full) = self.full else {
             // Nothing is known, as after a restart.
-            return match self.waiting.range(..age.clone()).next() {
-                Some(_) => Turn::Behind,
-                None if self.sent.len() >= UNANSWERED => Turn::At(later(now, 1)),
-                None => Turn::Now,
-            };
+            return if self.waiting.range(..age.clone()).next().is_some() { Turn::Behind } else { Turn::Now };
         };
         let mut before = self.eligible(now).take_while(|(older, _)| *older < age);
         let free = full.ours.saturating_sub(self.taken());
@@ -92,7 +88,8 @@ impl Instance {
         if before.next().is_some() {
             return Turn::Behind;
         }
-        let again = later(full.since, lag.saturating_mul(full.refusals.clamp(1, MOST_STRETCHED)));
+        let stretch = full.refusals.map_or(MOST_STRETCHED, |refusals| refusals.clamp(1, MOST_STRETCHED));
+        let again = later(full.since, lag.saturating_mul(stretch));
         // A clock that was set back makes nobody wait.
         if (full.since..again).contains(&now) {
             Turn::At(again)
@@ -110,8 +107,15 @@ impl Instance {
     }
 
     /// The order is being sent.
-    pub(super) fn send(&mut self, uid: Arc<str>) {
+    pub(super) fn send(&mut self, uid: Arc<str>, now: Timestamp) {
         self.sent.insert(uid, self.full.map(|full| full.since));
+        self.fill(now);
+    }
+
+    /// The cloud took the order, or perhaps, as the watch shows.
+    pub(super) fn run(&mut self, uid: Arc<str>, now: Timestamp) {
+        self.running.insert(uid);
+        self.fill(now);
     }
 
     /// Its answer is where everybody can read it, or it was not sent after all.
@@ -123,7 +127,7 @@ impl Instance {
     pub(super) fn accepted(&mut self) -> bool {
         let taken = self.taken();
         let Some(full) = self.full.as_mut().filter(|full| taken > full.ours) else { return false };
-        (full.ours, full.refusals) = (taken.saturating_add(1), 0);
+        (full.ours, full.refusals) = (taken.saturating_add(1), Some(0));
         true
     }
 
@@ -135,11 +139,20 @@ impl Instance {
         let ours = self.taken();
         // Several that were under way together are one question.
         let refusals = match self.full {
-            Some(full) if knew == Some(full.since) && ours >= full.ours => full.refusals.saturating_add(1),
-            Some(full) if knew != Some(full.since) => full.refusals,
+            Some(full) if knew == Some(full.since) && ours >= full.ours => {
+                full.refusals.map_or(MOST_STRETCHED, |refusals| refusals.saturating_add(1))
+            }
+            Some(full) if knew != Some(full.since) => full.refusals.unwrap_or(1),
             Some(_) | None => 1,
         };
-        self.full = Some(Full { ours, since: now, refusals });
+        self.full = Some(Full { ours, since: now, refusals: Some(refusals) });
+    }
+
+    /// Nobody need ask for more than is documented to be told that there is none.
+    fn fill(&mut self, now: Timestamp) {
+        if self.full.is_none() && self.taken() >= AT_ONCE {
+            self.full = Some(Full { ours: AT_ONCE, since: now, refusals: None });
+        }
     }
 
     fn taken(&self) -> usize {
@@ -209,7 +222,7 @@ mod tests {
                 if open && due.is_none_or(|due| due <= at(second)) {
                     match self.instance.turn(&age(number), at(second), 60) {
                         Turn::Now => {
-                            self.instance.send(age(number).1);
+                            self.instance.send(age(number).1, at(second));
                             self.answer(number, second);
                         }
                         Turn::At(_) | Turn::Behind => self.waits(number, None),
@@ -229,9 +242,50 @@ mod tests {
             world.instance.running.clear();
             assert!(second < 200, "{} in {second} s", world.accepted.len());
         }
+        assert!(world.refused.is_empty(), "{:?}", world.refused);
+        assert!(world.accepted.is_sorted(), "{:?}", world.accepted);
+    }
+
+    #[test]
+    fn an_instance_that_takes_less_than_is_documented_is_learnt_of_by_few_refusals() {
+        let mut world = World::new(3);
+        let mut second = 0;
+        while world.accepted.len() < 200 {
+            world.go(0..200, second);
+            second += 4;
+            world.instance.running.clear();
+            assert!(second < 300, "{} in {second} s", world.accepted.len());
+        }
         assert!(world.refused.len() <= 5, "{:?}", world.refused);
         let fair: Vec<i64> = world.accepted.iter().copied().filter(|number| !world.refused.contains(number)).collect();
         assert!(fair.is_sorted(), "{fair:?}");
+    }
+
+    #[test]
+    fn more_than_is_documented_is_asked_for_seldom_and_found() {
+        let mut world = World::new(5);
+        for second in 0..3_600 {
+            world.go(0..50, second);
+        }
+        assert!((1..=12).contains(&world.refused.len()), "{:?}", world.refused);
+        world.places = 9;
+        for second in 3_600..4_000 {
+            world.go(0..50, second);
+        }
+        assert_eq!(world.accepted.len(), 9);
+    }
+
+    #[test]
+    fn where_five_run_after_a_restart_nobody_knocks() {
+        let mut world = World::new(5);
+        for number in 0..5 {
+            world.instance.run(age(number).1, at(0));
+        }
+        world.go(5..20, 0);
+        assert!(world.refused.is_empty(), "{:?}", world.refused);
+        world.instance.running.remove("2");
+        world.go(5..20, 1);
+        assert_eq!((&world.accepted, &world.refused), (&vec![5], &vec![]));
     }
 
     #[test]
@@ -253,7 +307,7 @@ mod tests {
         let mut instance = Instance::default();
         for number in 0..20 {
             if instance.turn(&age(number), at(0), 60) == Turn::Now {
-                instance.send(age(number).1);
+                instance.send(age(number).1, at(0));
             }
         }
         assert_eq!(instance.sent.len(), 5);
@@ -262,7 +316,7 @@ mod tests {
         for number in 1..5 {
             instance.refused(&number.to_string(), at(1));
         }
-        assert_eq!(instance.full.map(|full| (full.ours, full.refusals)), Some((0, 1)), "one question");
+        assert_eq!(instance.full.map(|full| (full.ours, full.refusals)), Some((0, Some(1))), "one question");
     }
 
     #[test]
@@ -275,7 +329,7 @@ mod tests {
         assert_eq!(next, ["3"], "the second was refused within the lag");
         assert_eq!(world.instance.turn(&age(4), at(5), 60), Turn::Behind);
         assert_eq!(world.instance.turn(&age(3), at(5), 60), Turn::Now);
-        world.instance.send(age(3).1);
+        world.instance.send(age(3).1, at(5));
         assert_eq!(world.instance.turn(&age(4), at(5), 60), Turn::At(at(60)), "no room is left");
     }
 }

@@ -4,7 +4,9 @@
 
 use jiff::Timestamp;
 
-use super::{BLIND_SECONDS, Limits, MISSING_SECONDS, Step, adoption, is_missing, not_found, wait};
+use super::{
+    BLIND_SECONDS, Limits, MISSING_SECONDS, Step, adoption, is_missing, last_sign, next_search, not_found, wait,
+};
 use crate::core::absence::{self, Objection};
 use crate::core::order::{Invalid, Order};
 use crate::core::pace;
@@ -87,17 +89,10 @@ fn stay(seen: &Seen, limits: &Limits, objection: &Objection, note: Option<Note>)
 
 /// Soon at first, later less often, and exactly at the fence.
 fn next_look(seen: &Seen, limits: &Limits) -> Timestamp {
-    let fence = fence(seen, limits);
-    let next = pace::next(since(seen), seen.now, limits.poll_min.min(5), 8, limits.poll_max.min(60));
-    let next = pace::jittered(next, seen.now, &seen.subject.uid);
+    let (fence, next) = (fence(seen, limits), next_search(seen, limits));
     if seen.now < fence { next.min(fence) } else { next }
 }
 
-/// When the doubt began: the last call, or the earliest that a damaged status allows.
-fn since(seen: &Seen) -> Timestamp {
-    seen.record.last_call().or(seen.record.since).unwrap_or(seen.subject.created).max(seen.subject.created)
-}
-
 fn fence(seen: &Seen, limits: &Limits) -> Timestamp {
-    absence::fence(since(seen), limits.fence())
+    absence::fence(last_sign(seen), limits.fence())
 }

@@ -147,6 +147,23 @@ fn i3_what_could_hide_a_backup_of_ours_holds_the_order_back() {
 }
 
 #[test]
+fn i3_only_an_order_that_called_waits_for_what_an_instance_is_at_work_on() {
+    let at_work = |record| {
+        let sight = Sight::Before { listing: Ok(full(vec![])), instance: Ok(Some(InstanceStatus(7))) };
+        step(&seen(500, record, sight))
+    };
+    let waits = || Record { reason: Some(Reason::InstanceBusy), since: Some(at(10)), ..Record::default() };
+    assert!(matches!(at_work(waits()), Step::Submit { attempt: 1, .. }), "nothing of its own can be there");
+    let damaged = Record { submit_time: Some(at(490)), error: refused(Reason::Throttled, 490).error, ..waits() };
+    assert_eq!(reason(&at_work(damaged)), Reason::InstanceBusy, "a trace of a call is a call");
+    let until = |call| match at_work(refused(Reason::InstanceBusy, call)) {
+        Step::Wait { until, .. } => until.as_second() - at(500).as_second(),
+        other => panic!("{other:?}"),
+    };
+    assert!((7..=8).contains(&until(440)) && (60..=66).contains(&until(0)), "an eighth of the time since the call");
+}
+
+#[test]
 fn an_instance_out_of_service_is_not_knocked_at() {
     for (status, submits) in [(2, true), (9, true), (4, false), (5, false), (6, false), (8, false)] {
         let sight = Sight::Before { listing: Ok(full(vec![])), instance: Ok(Some(InstanceStatus(status))) };

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::{LAST_LOOK_SECONDS, Limits, QUEUED_SECONDS, Step, adoption};
+use super::{LAST_LOOK_SECONDS, Limits, QUEUED_SECONDS, Step, adoption, next_search};
 use crate::core::absence;
 use crate::core::name;
 use crate::core::order::{Invalid, Order};
@@ -101,7 +101,10 @@ pub(super) fn after_look(
         Ok(instance) => *instance,
         Err(trouble) => return after_trouble(order, seen, trouble),
     };
-    if let Some(objection) = absence::hidden(listing, instance) {
+    // An instance at work may be at work on a call of ours only if there was one. On one that was busy it mostly is at work on
+    // what others of ours began a moment ago and the listing does not show yet.
+    let has_called = seen.record.attempts > 0 || seen.record.last_call().is_some();
+    if let Some(objection) = absence::hidden(listing, instance.filter(|_| has_called)) {
         return Step::Wait {
             reason: Reason::InstanceBusy,
             message: format!(
@@ -109,7 +112,7 @@ pub(super) fn after_look(
                 objection.describe()
             ),
             note: None,
-            until: later(seen.now, limits.listing_lag).min(order.deadline),
+            until: next_search(seen, limits).min(order.deadline),
         };
     }
     if let Some(status) = instance.filter(|status| status.is_out_of_service()) {

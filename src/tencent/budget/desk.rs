@@ -71,7 +71,13 @@ impl Desk {
             self.dismiss(&uid, Exit::Served);
             return Grant::Granted(self.take(now, claim.needs));
         }
-        let until = earlier(last, reach).max(later(now, SHORTEST_REST)).min(later(now, LONGEST_REST));
+        let mut rest = span(now, earlier(last, reach));
+        if claim.needs.iter().filter_map(|(action, _)| self.lanes.get(action)).any(|lane| lane.is_slowed(now)) {
+            // The pace is coming back meanwhile. Whoever came when it would be its turn at the pace of now came too late, and
+            // the lane would stand empty; half of the way is never too long.
+            rest /= 2;
+        }
+        let until = later(now, rest.clamp(SHORTEST_REST, LONGEST_REST));
         if let Some(waiting) = self.waiting.get_mut(&uid) {
             self.expected.remove(&(waiting.until, Arc::clone(&uid)));
             waiting.until = later(until, GRACE);
@@ -86,8 +92,8 @@ impl Desk {
         }
     }
 
-    pub(super) fn depart(&mut self, now: Timestamp, action: Action) -> Timestamp {
-        self.lanes.get_mut(&action).map_or(now, |lane| lane.depart(now))
+    pub(super) fn depart(&mut self, now: Timestamp, action: Action, waited: bool) -> Option<Timestamp> {
+        self.lanes.get_mut(&action)?.depart(now, waited)
     }
 
     /// Forgets what costs memory and decides nothing any more. Whether nothing is left.
@@ -210,13 +216,14 @@ impl Desk {
     }
 }
 
-/// Calls a second: the share of the documented rate, less a reserve where that is all of it. A call that is some
-/// milliseconds late must not be one too many in the second that follows.
+/// Calls a second: the share of the documented rate, as far as that leaves the reserve.
 fn pace(action: Action, share: f64) -> f64 {
-    (f64::from(action.documented_rate()) * share).min(fastest(action) * 0.995)
+    (f64::from(action.documented_rate()) * share).min(fastest(action))
 }
 
-/// Calls a second that leave after a stall, less what leaves side by side at the end of a second that is full.
+/// Calls a second that ever leave, also after a stall: the documented rate less what leaves side by side at the end of a
+/// second that is full, and less a reserve. As many calls as are one too many then take 15 ms longer than a second to
+/// leave, and so much longer may the way to the cloud take for one call than for another.
 fn fastest(action: Action) -> f64 {
-    (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.99
+    (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.985
 }

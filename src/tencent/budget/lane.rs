@@ -4,7 +4,8 @@
 //! there is no burst after a pause. Calls that leave side by side take the room that they need behind them.
 //!
 //! Instants are given away ahead of time. A process that stood still would use all that came due meanwhile at once, so each
-//! call asks once more when it leaves.
+//! call asks once more when it leaves. What counts then is when calls did leave, and not when they were meant to: whoever
+//! has to wait has a place, and asks again when its time has come.
 
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(super) struct Lane {
     together: u32,
     /// Until when what has left takes room.
     left: Timestamp,
+    /// Until when those who wait to leave will.
+    queued: Timestamp,
     /// When it was last throttled, and by what its intervals were multiplied then.
     slowed: Option<(Timestamp, f64)>,
 }
@@ -48,7 +51,7 @@ impl Lane {
         let spaced = |rate: f64| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(KEPT) + Duration::from_nanos(1);
         let (interval, gap) = (spaced(rate), spaced(fastest));
         let together = u32::from(together.max(1));
-        Self { interval, next: later(since, interval), gap, together, left: since, slowed: None }
+        Self { interval, next: later(since, interval), gap, together, left: since, queued: since, slowed: None }
     }
 
     /// Between two instants now.
@@ -67,12 +70,22 @@ impl Lane {
         self.next = later(self.next.max(instant), self.interval(now));
     }
 
-    /// When a call may leave that is ready to.
-    pub(super) fn depart(&mut self, now: Timestamp) -> Timestamp {
+    /// A call that is ready leaves now, or asks again at an instant, and has `waited` then.
+    pub(super) fn depart(&mut self, now: Timestamp, waited: bool) -> Option<Timestamp> {
         let spare = self.gap.saturating_mul(self.together.saturating_sub(1));
-        let leaves = earlier(self.left, spare).max(now);
-        self.left = later(self.left.max(leaves), self.gap);
-        leaves
+        let free = earlier(self.left, spare);
+        let turn = if waited { free } else { free.max(earlier(self.queued, spare)) };
+        if turn <= now {
+            self.left = later(self.left.max(now), self.gap);
+            return None;
+        }
+        // The one before was a little late; it is still this one's turn.
+        if waited && span(now, free) < self.gap {
+            return Some(free);
+        }
+        let turn = free.max(earlier(self.queued, spare)).max(now);
+        self.queued = later(self.queued.max(self.left).max(turn), self.gap);
+        Some(turn)
     }
 
     /// Halves the pace.
@@ -84,9 +97,14 @@ impl Lane {
         self.next = self.next.max(later(now, self.interval(now)));
     }
 
+    /// Whether it has not come back to its pace yet.
+    pub(super) fn is_slowed(&self, now: Timestamp) -> bool {
+        self.stretch(now) > 1.0
+    }
+
     /// Whether forgetting the lane loses nothing.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        span(self.next, now) >= KEPT && self.stretch(now) <= 1.0
+        span(self.next, now) >= KEPT && !self.is_slowed(now)
     }
 
     /// What intervals are multiplied by: back to one in a straight line.
@@ -141,12 +159,15 @@ mod tests {
     #[test]
     fn what_a_stall_kept_does_not_leave_at_once() {
         let mut lane = Lane::new(10.0, 20.0, 1, at(0));
-        let mut leaving = [0, 0, 0, 130, 400].map(|ready| lane.depart(at(2_000 + ready)));
-        leaving.sort_unstable();
-        let after = leaving.map(|leaves| span(at(2_000), leaves).as_millis());
-        assert_eq!(after, [0, 50, 100, 150, 400], "and who is late keeps nobody");
+        let wait = |turn: Option<Timestamp>| turn.map_or(0, |turn| span(at(2_000), turn).as_millis());
+        assert_eq!([0, 0, 0, 0].map(|_: u8| wait(lane.depart(at(2_000), false))), [0, 50, 100, 150]);
+        assert_eq!(wait(lane.depart(at(2_060), true)), 0, "late by 10 ms");
+        assert_eq!(wait(lane.depart(at(2_101), true)), 110, "so the next one waits as long");
+        assert_eq!(wait(lane.depart(at(2_102), false)), 200, "and nobody overtakes those who wait");
+        assert_eq!(wait(lane.depart(at(2_111), true)), 0);
+        assert_eq!(wait(lane.depart(at(4_000), true)), 0, "another stall");
+        assert_eq!([0, 0].map(|_: u8| wait(lane.depart(at(4_000), true))), [2_050, 2_100]);
         let mut pairs = Lane::new(10.0, 20.0, 2, at(0));
-        let after = [0, 0, 0, 0].map(|_: u8| span(at(2_000), pairs.depart(at(2_000))).as_millis());
-        assert_eq!(after, [0, 0, 50, 100]);
+        assert_eq!([0, 0, 0, 0].map(|_: u8| wait(pairs.depart(at(2_000), false))), [0, 0, 50, 100]);
     }
 }
