@@ -92,7 +92,8 @@ impl Cluster {
         keep_unread(&mut fields, &["missedRuns", "cursor"], &object.status.unreadable);
         let schedules: Api<StoredSchedule> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        self.within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields))).await
+        self.within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields)))
+            .await
     }
 }
 

@@ -104,7 +104,8 @@ async fn i8_a_throttle_halves_the_pace_of_its_key_region_and_action_alone() {
         .await;
 
     let ledger = world.cloud.ledger();
-    let refused = |lane| calls(&ledger, lane).into_iter().filter(|call| call.code.starts_with("RequestLimit")).collect();
+    let refused =
+        |lane| calls(&ledger, lane).into_iter().filter(|call| call.code.starts_with("RequestLimit")).collect();
     let [here, region, key]: [Vec<&Entry>; 3] = LANES.map(refused);
     assert!(!here.is_empty() && region.is_empty() && key.is_empty(), "{here:#?} {region:#?} {key:#?}");
     let begin = here[0].received;

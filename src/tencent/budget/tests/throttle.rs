@@ -56,7 +56,8 @@ fn what_waits_for_a_throttled_action_holds_up_no_doubt_and_nobody_who_follows() 
         world.run(at(second * 1_000));
         world.budget.throttled(&identity("id"), &region("ap-guangzhou"), Create, at(second * 1_000));
     }
-    let doubt = world.add(at(29_000), order("a", 200, Urgency::Resolve, &[(Action::DescribeDBInstances, 1), (List, 4)]));
+    let doubt =
+        world.add(at(29_000), order("a", 200, Urgency::Resolve, &[(Action::DescribeDBInstances, 1), (List, 4)]));
     let follows = world.add(at(29_000), order("a", 201, Urgency::Follow, &[(Flow, 1)]));
     world.run(at(31_000));
     for index in [doubt, follows] {
