@@ -224,7 +224,32 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
     use super::*;
+
+    #[tokio::test]
+    async fn no_more_calls_are_under_way_than_there_are_places() {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", server.local_addr().unwrap());
+        let cluster = Cluster::new(connect(kube::Config::new(address.parse().unwrap())).unwrap(), "test");
+        let calls = join_all((0..AT_ONCE + 8).map(|_| cluster.read("n", "order")));
+        // Nothing is answered, so each call keeps its connection.
+        let under_way = async {
+            let mut held = vec![];
+            while let Ok(connection) = timeout(Duration::from_secs(1), server.accept()).await {
+                held.push(connection);
+            }
+            held.len()
+        };
+        tokio::select! {
+            _ = calls => panic!("nobody answers"),
+            under_way = under_way => assert_eq!(under_way, AT_ONCE),
+        }
+    }
 
     #[test]
     fn what_is_absent_is_removed_by_the_merge() {
