@@ -1,8 +1,8 @@
 //! The resource kinds that users write: types, schema, validation rules, and the words of their status.
 //!
 //! # What it guarantees
-//! - What the API server accepts is what these types say: the definition printed by `crd` is generated from them, and
-//!   `crds/` is compared with it in the tests.
+//! - What the API server accepts is what these types say: the definitions in `crds/`, which the program prints, are generated
+//!   from them, and compared with them in the tests.
 //! - A rule that a user can break is in the schema and answers with the field and the cure. It stands on `spec` or on
 //!   `status`, never at the root: a root rule would refuse status writes on objects that were stored before it.
 //! - Within a version the schema is only loosened.
@@ -26,7 +26,7 @@ mod status;
 mod stored;
 
 pub use backup::{CredentialsRef, SqlServerBackup, SqlServerBackupSpec, StorageStrategy, Strategy};
-pub use definition::{all, documents, yaml};
+pub use definition::{YAML, all, documents};
 pub use schedule::{SqlServerBackupSchedule, SqlServerBackupScheduleSpec, SqlServerBackupScheduleStatus};
 pub use status::{CloudError, Intent, SqlServerBackupStatus};
 pub use stored::{Lenient, ReadStatus, StoredBackup, StoredSchedule};

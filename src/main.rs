@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let command = Arguments::command().mut_subcommands(|command| blank_is_unset(command, &environment));
     match command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(Arguments { task: Task::Run(flags) }) => operate(*flags),
-        Ok(Arguments { task: Task::Crd }) => print_definitions(),
+        Ok(Arguments { task: Task::Crd }) => print(api::YAML),
         Err(error) => explain(&error),
     }
 }
@@ -97,14 +97,6 @@ fn live(settings: Settings) -> anyhow::Result<()> {
     // Dropping the runtime would wait for the resolution of a name that is still under way, past every deadline.
     runtime.shutdown_background();
     ended
-}
-
-/// `crd`.
-fn print_definitions() -> ExitCode {
-    match api::yaml() {
-        Ok(yaml) => print(&yaml),
-        Err(error) => complain(FAILED, &format!("the definitions cannot be written: {error}")),
-    }
 }
 
 /// What clap has to say: help where it was asked for, else one sentence.

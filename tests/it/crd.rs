@@ -51,6 +51,12 @@ fn the_committed_definitions_are_the_generated_ones() {
     }
 }
 
+#[test]
+fn the_program_prints_every_definition() {
+    let generated: String = api::documents().unwrap().into_iter().map(|(_, text)| text).collect();
+    assert!(api::YAML == generated, "src/api/definition.rs leaves one out, or has another order");
+}
+
 /// The paths of all fields below `schema`, each with its description.
 fn fields(schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {

@@ -60,8 +60,8 @@ fn the_program_says_its_version_and_there_is_no_shell() {
         let container = Container::of(architecture);
         let version = format!("sqlserver-backup-operator {}\n", env!("CARGO_PKG_VERSION"));
         assert_eq!(container.output(&[PROGRAM, "--version"], &version), Ok(version.clone()), "{architecture}");
-        let definitions = sqlserver_backup_operator::api::yaml().unwrap();
-        assert_eq!(container.output(&[PROGRAM, "crd"], &definitions), Ok(definitions.clone()), "{architecture}");
+        let definitions = sqlserver_backup_operator::api::YAML;
+        assert_eq!(container.output(&[PROGRAM, "crd"], definitions), Ok(definitions.to_owned()), "{architecture}");
         for shell in ["/bin/sh", "/bin/bash", "/bin/busybox", "sh"] {
             assert!(container.output(&[shell, "-c", "exit 0"], "").is_err(), "{architecture} has {shell}");
         }
