@@ -9,5 +9,8 @@ use std::io::{self, Write};
 fn main() -> io::Result<()> {
     let mut cargo = io::stdout();
     writeln!(cargo, "cargo::rerun-if-changed=build.rs")?;
-    writeln!(cargo, "cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs")
+    if std::env::var_os("CARGO_CFG_TARGET_OS").is_some_and(|system| system == "linux") {
+        writeln!(cargo, "cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs")?;
+    }
+    Ok(())
 }
