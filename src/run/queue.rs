@@ -152,7 +152,8 @@ mod tests {
         }
         assert_eq!(name(queue.begin(now)), Some("c".to_owned()), "the earliest that was asked for counts");
         assert_eq!((queue.begin(now), queue.next()), (None, Some(after(1))));
-        assert_eq!(name(queue.begin(after(9))), Some("b".to_owned()));
+        assert_eq!(name(queue.begin(after(1))), Some("b".to_owned()));
+        assert_eq!(queue.next(), Some(after(2)), "what is asked for later puts nothing off");
         assert_eq!(name(queue.begin(after(9))), Some("a".to_owned()));
         assert_eq!((queue.begin(after(9)), queue.next()), (None, None), "each once");
     }

@@ -179,15 +179,20 @@ fn object(record: &Record, generation: i64) -> StoredBackup {
 fn i5_a_pass_over_an_order_that_is_over_would_rest_for_ever_and_write_nothing() {
     let note = || Some(crate::core::record::Note { time: at(9), ..trouble(Meaning::InvalidRequest).note });
     let ended = |reason, record: Record| Record { reason: Some(reason), ended: true, intent: None, ..record };
-    for record in [
+    let records = [
         ended(Reason::Completed, accepted(1)),
         ended(Reason::Failed, accepted(1)),
         ended(Reason::Missing, Record { error: note(), ..announced(5) }),
         ended(Reason::InvalidRequest, Record { error: note(), ..announced(5) }),
         ended(Reason::DeadlineExceeded, Record::default()),
-    ] {
-        let stored = object(&record, 3);
-        assert!(is_over(&stored), "{record:?}");
+        // These are not, at some time or other.
+        ended(Reason::Missing, announced(5)),
+        accepted(1),
+    ];
+    let objects = records.iter().flat_map(|record| [object(record, 3), object(record, 4)]);
+    let over: Vec<_> = objects.filter(is_over).collect();
+    assert_eq!(over.len(), 5);
+    for stored in over {
         let subject = subject(&stored).unwrap();
         let order = order(&stored, at(0));
         for now in [-9_999_999, 0, 6, 60, 9_999_999].map(at) {
