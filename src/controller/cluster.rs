@@ -2,7 +2,7 @@
 //! `events` what is told of an object, and in `schedules` what a schedule needs beside that.
 //!
 //! # What it guarantees
-//! - No more than [`AT_ONCE`] calls are under way, and each ends within [`PATIENCE`]: kube has no time-out for reads, and a
+//! - No more than `AT_ONCE` calls are under way, and each ends within [`PATIENCE`]: kube has no time-out for reads, and a
 //!   half-dead connection would hold a pass for ever.
 //! - A status is written under the resourceVersion that was read, or not at all (I1). kube's own retries are off (see
 //!   [`connect`]), so a conflict is never one with our own first try; what stays unclear is told as unclear.
