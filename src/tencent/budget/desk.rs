@@ -223,7 +223,7 @@ fn pace(action: Action, share: f64) -> f64 {
 
 /// Calls a second that ever leave, also after a stall: the documented rate less what leaves side by side at the end of a
 /// second that is full, and less a reserve. As many calls as are one too many then take 15 ms longer than a second to
-/// leave, and so much longer may the way to the cloud take for one call than for another.
+/// leave, of which timers take 5, and 10 ms longer may the way to the cloud take for one call than for another.
 fn fastest(action: Action) -> f64 {
     (f64::from(action.documented_rate()) + 1.0 - f64::from(action.side_by_side())) * 0.985
 }

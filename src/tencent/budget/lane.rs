@@ -20,6 +20,9 @@ const RECOVERY: Duration = Duration::from_secs(5);
 const KEPT: Duration = Duration::from_mins(1);
 /// Throttles within this time are one event: calls that were under way together are turned away together.
 const ONE_EVENT: Duration = Duration::from_secs(1);
+/// How much earlier than its room a call may leave. Timers ring late: without it every call that waits for the one before
+/// would be late by that much more.
+const HAIR: Duration = Duration::from_millis(5);
 /// The slowest pace is the documented one's share divided by this.
 const SLOWEST: f64 = 16.0;
 
@@ -72,7 +75,7 @@ impl Lane {
 
     /// A call that is ready leaves now, or asks again at an instant, and has `waited` then.
     pub(super) fn depart(&mut self, now: Timestamp, waited: bool) -> Option<Timestamp> {
-        let spare = self.gap.saturating_mul(self.together.saturating_sub(1));
+        let spare = self.gap.saturating_mul(self.together.saturating_sub(1)).saturating_add(HAIR);
         let free = earlier(self.left, spare);
         let turn = if waited { free } else { free.max(earlier(self.queued, spare)) };
         if turn <= now {
@@ -80,7 +83,7 @@ impl Lane {
             return None;
         }
         // The one before was a little late; it is still this one's turn.
-        if waited && span(now, free) < self.gap {
+        if waited && span(now, free) < self.gap.saturating_sub(HAIR) {
             return Some(free);
         }
         let turn = free.max(earlier(self.queued, spare)).max(now);
@@ -160,14 +163,29 @@ mod tests {
     fn what_a_stall_kept_does_not_leave_at_once() {
         let mut lane = Lane::new(10.0, 20.0, 1, at(0));
         let wait = |turn: Option<Timestamp>| turn.map_or(0, |turn| span(at(2_000), turn).as_millis());
-        assert_eq!([0, 0, 0, 0].map(|_: u8| wait(lane.depart(at(2_000), false))), [0, 50, 100, 150]);
+        assert_eq!([0, 0, 0, 0].map(|_: u8| wait(lane.depart(at(2_000), false))), [0, 45, 95, 145]);
         assert_eq!(wait(lane.depart(at(2_060), true)), 0, "late by 10 ms");
-        assert_eq!(wait(lane.depart(at(2_101), true)), 110, "so the next one waits as long");
-        assert_eq!(wait(lane.depart(at(2_102), false)), 200, "and nobody overtakes those who wait");
-        assert_eq!(wait(lane.depart(at(2_111), true)), 0);
+        assert_eq!(wait(lane.depart(at(2_101), true)), 105, "so the next one waits as long");
+        assert_eq!(wait(lane.depart(at(2_102), false)), 195, "and nobody overtakes those who wait");
+        assert_eq!(wait(lane.depart(at(2_106), true)), 0);
         assert_eq!(wait(lane.depart(at(4_000), true)), 0, "another stall");
-        assert_eq!([0, 0].map(|_: u8| wait(lane.depart(at(4_000), true))), [2_050, 2_100]);
+        assert_eq!([0, 0].map(|_: u8| wait(lane.depart(at(4_000), true))), [2_045, 2_095]);
         let mut pairs = Lane::new(10.0, 20.0, 2, at(0));
-        assert_eq!([0, 0, 0, 0].map(|_: u8| wait(pairs.depart(at(2_000), false))), [0, 0, 50, 100]);
+        assert_eq!([0, 0, 0, 0].map(|_: u8| wait(pairs.depart(at(2_000), false))), [0, 0, 45, 95]);
+    }
+
+    #[test]
+    fn calls_whose_timers_ring_late_keep_the_pace() {
+        let mut lane = Lane::new(19.0, 19.0, 1, at(0));
+        let mut latest = 0;
+        for (call, late) in (1..=1_000_i64).zip([0, 2, 1, 40, 1, 0, 3].into_iter().cycle()) {
+            let due = call * 1_000 / 19 + late;
+            let turn = lane.depart(at(due), false);
+            // Who waits rings late as well.
+            let left = turn.map_or(at(due), |turn| later(turn, Duration::from_millis(2)));
+            assert!(turn.is_none() || lane.depart(left, true).is_none());
+            latest = span(at(call * 1_000 / 19), left).as_millis();
+        }
+        assert!(latest <= 50, "{latest} ms, as the latest alone");
     }
 }

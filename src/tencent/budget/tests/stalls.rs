@@ -117,7 +117,7 @@ proptest! {
         share in prop_oneof![Just(1.0), 0.5..1.0],
         stalls in vec((0_u64..1_500, 0_u64..=1_000), 0..8),
         late in vec(prop_oneof![4 => 0_u64..=3, 1 => 0_u64..=25], 1..40),
-        ways in vec(20_u64..=35, 1..40),
+        ways in vec(20_u64..=30, 1..40),
     ) {
         let mut machine = Machine::new(share, stalls, late, ways);
         for number in 0..120_u64 {
