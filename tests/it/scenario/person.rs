@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::json;
 use sqlserver_backup_operator::tencent::client::{Client, ClientSettings};
@@ -48,9 +48,9 @@ fn throttled<'a>(ledger: &'a [Entry], lane: (&str, &str, &str)) -> Vec<&'a Entry
 
 /// Calls of the lane that arrived between so many seconds after `begin`.
 fn count(ledger: &[Entry], lane: (&str, &str, &str), begin: Timestamp, seconds: Range<i64>) -> f64 {
-    let after = |entry: &Entry| entry.received.duration_since(begin).as_millis();
-    let within = |entry: &&&Entry| (seconds.start * 1_000..seconds.end * 1_000).contains(&(after(entry) as i64));
-    calls(ledger, lane).iter().filter(within).count() as f64
+    let [from, until] = [seconds.start, seconds.end].map(|second| begin + SignedDuration::from_secs(second));
+    let within = |entry: &&&Entry| (from..until).contains(&entry.received);
+    f64::from(u32::try_from(calls(ledger, lane).iter().filter(within).count()).unwrap())
 }
 
 /// Calls until the cloud has said no; how often it did.
