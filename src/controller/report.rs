@@ -38,6 +38,7 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
     let mut spare = CONFLICTS;
     loop {
         let next = fold(view.order.as_ref().ok(), &view.seen, step, outcome, now, &ctx.limits);
+        count(&view, &next, ctx);
         // If we die here, the next pass sees an announced call without an answer (a doubt), or what it saw before.
         match write(&view, &next, now, ctx).await {
             Ok(is_written) => return Ok(finish(&view, step, next, is_written, ctx).await),
@@ -67,6 +68,18 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
                 }
             }
         }
+    }
+}
+
+/// Counts duplicates: told when they are found and once more at the end, counted once. Before the write, for once that shows
+/// the end nothing is remembered of the order.
+fn count(view: &View, next: &Next, ctx: &Context) {
+    let uid = &view.seen.subject.uid;
+    for _ in ctx.memory.recall(uid).duplicates..next.duplicates {
+        ctx.metrics.duplicate_seen();
+    }
+    if next.duplicates > 0 {
+        ctx.memory.change(uid, |entry| entry.duplicates = entry.duplicates.max(next.duplicates));
     }
 }
 
@@ -166,12 +179,6 @@ async fn tell(view: &View, step: &Step, next: &Next, is_written: bool, ctx: &Con
         says = record.message,
         "recorded"
     );
-    // Told when they are found and once more at the end; counted once.
-    let uid = &view.seen.subject.uid;
-    for _ in ctx.memory.recall(uid).duplicates..next.duplicates {
-        ctx.metrics.duplicate_seen();
-    }
-    ctx.memory.change(uid, |entry| entry.duplicates = entry.duplicates.max(next.duplicates));
     // A namespace that ends refuses events, and its objects need none.
     if let Some(news) = next.news.as_ref().filter(|_| !view.seen.subject.deleting) {
         ctx.cluster.tell(view.object.as_ref(), "Backup", news).await;
