@@ -80,7 +80,7 @@ async fn hurry(world: &World) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_a_throttle_halves_the_pace_of_its_key_region_and_action_alone() {
-    let world = World::with(|plan| {
+    let mut world = World::with(|plan| {
         plan.cloud.keys.push(Key::new(OTHER_KEY, PLAYGROUND_SECRET_KEY));
         for (lane, (_, _, region)) in LANES.iter().enumerate() {
             plan.cloud.instances.extend((0..ORDERS).map(|number| Instance {
@@ -89,6 +89,8 @@ async fn i8_a_throttle_halves_the_pace_of_its_key_region_and_action_alone() {
             }));
         }
         plan.environment.insert("API_SHARE", "0.25".to_owned());
+        // All orders are there when it begins, however long that takes.
+        plan.started = false;
     })
     .await;
     world.put_secret(OTHER_SECRET, &json!({ "secretId": OTHER_KEY, "secretKey": PLAYGROUND_SECRET_KEY })).await;
@@ -102,6 +104,7 @@ async fn i8_a_throttle_halves_the_pace_of_its_key_region_and_action_alone() {
         });
         join_all(all).await;
     }
+    world.start().await;
     world.wait_for("the pace is there", |world| calls(&world.cloud.ledger(), LANES[0]).len() >= 15).await;
     // Again, should no call of the operator's have fallen into the rest of that second.
     while throttled(&world.cloud.ledger(), LANES[0]).is_empty() {
