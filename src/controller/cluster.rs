@@ -151,7 +151,14 @@ impl Cluster {
             call.await
         };
         match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(answer) => answer.map_err(told),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+                404 => Trouble::Gone,
+                409 => Trouble::Conflict,
+                400 | 403 | 413 | 422 => Trouble::Refused(status.message.clone()),
+                _ => Trouble::Unclear(status.message.clone()),
+            }),
+            Ok(Err(error)) => Err(Trouble::Unclear(error.to_string())),
             Err(_) => Err(Trouble::Unclear("no answer in time".to_owned())),
         }
     }
@@ -216,18 +223,6 @@ fn filled(written: Result<Value, serde_json::Error>, names: &[&str], parts: &[(&
 fn keep_unread(fields: &mut Map<String, Value>, protected: &[&str], unreadable: &[String]) {
     let is_of = |name: &str, path: &str| path.split('.').next() == Some(name);
     fields.retain(|name, _| !protected.contains(&name.as_str()) || !unreadable.iter().any(|path| is_of(name, path)));
-}
-
-fn told(error: kube::Error) -> Trouble {
-    match error {
-        kube::Error::Api(status) => match status.code {
-            404 => Trouble::Gone,
-            409 => Trouble::Conflict,
-            400 | 403 | 413 | 422 => Trouble::Refused(status.message.clone()),
-            _ => Trouble::Unclear(status.message.clone()),
-        },
-        error => Trouble::Unclear(error.to_string()),
-    }
 }
 
 #[cfg(test)]

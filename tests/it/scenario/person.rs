@@ -47,10 +47,9 @@ fn throttled<'a>(ledger: &'a [Entry], lane: (&str, &str, &str)) -> Vec<&'a Entry
 }
 
 /// Calls of the lane that arrived between so many seconds after `begin`.
-fn count(ledger: &[Entry], lane: (&str, &str, &str), begin: Timestamp, seconds: Range<i64>) -> f64 {
-    let after = |entry: &Entry| entry.received.duration_since(begin).as_millis();
-    let within = |entry: &&&Entry| (seconds.start * 1_000..seconds.end * 1_000).contains(&(after(entry) as i64));
-    calls(ledger, lane).iter().filter(within).count() as f64
+fn count(ledger: &[Entry], lane: (&str, &str, &str), begin: Timestamp, seconds: &Range<i64>) -> f64 {
+    let within = |entry: &&&Entry| seconds.contains(&entry.received.duration_since(begin).as_secs());
+    f64::from(u32::try_from(calls(ledger, lane).iter().filter(within).count()).unwrap())
 }
 
 /// Calls until the cloud has said no; how often it did.
@@ -124,7 +123,7 @@ async fn i8_a_throttle_halves_the_pace_of_its_key_region_and_action_alone() {
     assert!(here.iter().all(|call| call.received.duration_since(begin).as_millis() < 1_000), "one event: {here:#?}");
     // Beside the others, which the machine slows down as much: half at first, and all of it again after ten seconds.
     let beside = |seconds: Range<i64>| {
-        let [own, others @ ..] = LANES.map(|lane| count(&ledger, lane, begin, seconds.clone()));
+        let [own, others @ ..] = LANES.map(|lane| count(&ledger, lane, begin, &seconds));
         2.0 * own / others.iter().sum::<f64>()
     };
     let (halved, recovered) = (beside(1..5), beside(10..14));
