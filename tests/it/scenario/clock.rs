@@ -63,6 +63,16 @@ async fn is_refused(schedules: &Schedules<'_>, slot: Timestamp) {
     schedules.world.reaches(&order(&backup), "ClockSkew").await;
 }
 
+/// The clock is right again: the backup that the cloud refused is made, and so is that of the next time. How many are counted.
+async fn goes_on(schedules: &Schedules<'_>, first: Timestamp) -> usize {
+    has_copy_of(schedules, first + MINUTE).await;
+    let settled = |object: &Value| object["status"]["cursor"]["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let now = settled(&schedules.read("timed").await);
+    has_copy_of(schedules, now + MINUTE).await;
+    let missed = schedules.read("timed").await["status"]["missedRuns"].as_u64().unwrap();
+    usize::try_from(missed).unwrap()
+}
+
 /// The end of each of these: each time up to the last that was settled has one backup or is counted, each backup is one in
 /// the cloud, and nothing was ever settled that the true time had not reached.
 async fn ends(world: World, first: Timestamp, schedule: &Order, histories: &Histories, missed: usize) {
@@ -104,12 +114,8 @@ async fn set_forward_it_runs_nothing_ahead_of_time_and_goes_on_when_it_is_right_
     is_refused(&schedules, first + MINUTE).await;
     schedules.until("timed", "the next one skipped", |object| object["status"]["missedRuns"] == 1).await;
     clock.set(0);
-    has_copy_of(&schedules, first + MINUTE).await;
-    let settled = |object: &Value| object["status"]["cursor"]["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
-    let now = settled(&schedules.read("timed").await);
-    has_copy_of(&schedules, now + MINUTE).await;
-    let missed = schedules.read("timed").await["status"]["missedRuns"].as_u64().unwrap();
-    ends(world, first, &schedule, &histories, usize::try_from(missed).unwrap()).await;
+    let missed = goes_on(&schedules, first).await;
+    ends(world, first, &schedule, &histories, missed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,10 +143,6 @@ async fn set_forth_and_back_it_doubles_nothing_and_loses_nothing() {
     pass(first + MINUTE * 2 + SignedDuration::from_secs(5)).await;
     assert_eq!(schedules.names("timed").await.len(), 2, "it waits");
     clock.set(0);
-    has_copy_of(&schedules, first + MINUTE).await;
-    let settled = |object: &Value| object["status"]["cursor"]["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
-    let now = settled(&schedules.read("timed").await);
-    has_copy_of(&schedules, now + MINUTE).await;
-    let missed = schedules.read("timed").await["status"]["missedRuns"].as_u64().unwrap();
-    ends(world, first, &schedule, &histories, usize::try_from(missed).unwrap()).await;
+    let missed = goes_on(&schedules, first).await;
+    ends(world, first, &schedule, &histories, missed).await;
 }
