@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -13,6 +14,9 @@ use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
 use sqlserver_backup_operator::runtime::clock;
 use tencentdb_simulator::Backup;
+
+/// Between two tries to watch.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One version of an object.
 #[derive(Clone, Debug)]
@@ -35,11 +39,12 @@ impl Histories {
         tokio::spawn(async move {
             let mut events = watcher(api, watcher::Config::default()).boxed();
             loop {
-                // An interrupted watch is taken up again by the next call.
                 match events.try_next().await {
                     Ok(Some(Event::Apply(object) | Event::InitApply(object))) => own.add(&object, false),
                     Ok(Some(Event::Delete(object))) => own.add(&object, true),
-                    Ok(Some(Event::Init | Event::InitDone)) | Err(_) => {}
+                    Ok(Some(Event::Init | Event::InitDone)) => {}
+                    // The next call takes the watch up again where it was; where there is no server it fails at once.
+                    Err(_) => tokio::time::sleep(PAUSE).await,
                     Ok(None) => return,
                 }
             }

@@ -1,5 +1,6 @@
 //! The budget in virtual time: its pace, its order, and what it forgets.
 
+mod rollout;
 mod stalls;
 mod throttle;
 mod world;
