@@ -323,8 +323,8 @@ mod tests {
         Round { began: Instant::now(), back, brought: Err(slow()) }
     }
 
-    #[test]
-    fn schedules_of_different_objectives_share_a_round_that_looks_back_as_far_as_any() {
+    #[tokio::test(start_paused = true)]
+    async fn schedules_of_different_objectives_share_a_round_that_looks_back_as_far_as_any() {
         let (freshness, hour) = (Freshness::default(), Duration::from_hours(1));
         let due = |back, interval| match freshness.standing(&place(), back, interval) {
             Standing::Due(back) => Some(back),
@@ -335,8 +335,8 @@ mod tests {
         assert_eq!((due(10, hour), due(9, hour)), (None, None));
         assert_eq!(due(20, hour), Some(20), "it did not look so far back");
         UnderWay::begin(&freshness, place()).end(round(20));
-        std::thread::sleep(Duration::from_millis(3));
-        assert_eq!(due(10, Duration::from_millis(2)), Some(20), "the next one is for all of them");
+        tokio::time::advance(hour).await;
+        assert_eq!(due(10, hour), Some(20), "the next one is for all of them");
     }
 
     #[test]
