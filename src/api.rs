@@ -15,6 +15,7 @@
 //! A webhook has a certificate, a service and an outage of its own. Every rule that is needed fits into the schema.
 
 mod backup;
+mod condition;
 pub mod conversion;
 mod definition;
 pub mod gist;
@@ -26,6 +27,7 @@ mod status;
 mod stored;
 
 pub use backup::{CredentialsRef, SqlServerBackup, SqlServerBackupSpec, StorageStrategy, Strategy};
+pub use condition::Condition;
 pub use definition::{YAML, all, documents};
 pub use schedule::{SqlServerBackupSchedule, SqlServerBackupScheduleSpec, SqlServerBackupScheduleStatus};
 pub use status::{CloudError, Intent, SqlServerBackupStatus};

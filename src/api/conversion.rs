@@ -7,10 +7,10 @@
 //!   the conditions themselves (I5).
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 
-use super::{CloudError, Intent, ReadStatus, SqlServerBackupSpec, SqlServerBackupStatus, StoredBackup};
+use super::{CloudError, Condition, Intent, ReadStatus, SqlServerBackupSpec, SqlServerBackupStatus, StoredBackup};
 use super::{StorageStrategy, Strategy, quantity};
 use crate::core::order::{Invalid, Order, Scope, Storage, Subject, Uid};
 use crate::core::pace::later;
@@ -140,7 +140,7 @@ pub fn record(read: &ReadStatus) -> Record {
         reason,
         ended,
         since: ready.map(|ready| ready.last_transition_time.0),
-        message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+        message: ready.map(|ready| ready.message.to_string()).unwrap_or_default(),
         acceptance: true_condition(read, reason::SUBMITTED).map(|submitted| {
             if submitted.reason == Acceptance::Adopted.as_str() { Acceptance::Adopted } else { Acceptance::Accepted }
         }),
@@ -217,7 +217,7 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
         return before.iter().map(now_seen).collect();
     };
     let row = place.verdicts(record.acceptance);
-    let one = |kind: &str, verdict: Verdict, word: &str, message: &str| {
+    let one = |kind: &'static str, verdict: Verdict, word: &'static str, message: &str| {
         entered(before, kind, verdict, (word, message), generation, now)
     };
     let word = place.as_str();
@@ -240,16 +240,16 @@ fn conditions(record: &Record, before: &SqlServerBackupStatus, generation: i64, 
         one(reason::STALLED, row.stalled, word, &record.message),
     ];
     // A condition of somebody else's stays as it is.
-    let others = before.iter().filter(|old| !reason::CONDITION_TYPES.contains(&old.type_.as_str()));
+    let others = before.iter().filter(|old| !reason::CONDITION_TYPES.contains(&&*old.type_));
     ours.into_iter().chain(others.cloned()).collect()
 }
 
 /// A condition that says `verdict` at `now`. It keeps the time of its last transition as long as it keeps its value.
 pub(super) fn entered(
     before: &[Condition],
-    kind: &str,
+    kind: &'static str,
     verdict: Verdict,
-    (reason, message): (&str, &str),
+    (reason, message): (&'static str, &str),
     generation: i64,
     now: Timestamp,
 ) -> Condition {
@@ -258,10 +258,10 @@ pub(super) fn entered(
         old.type_ == kind && old.status == verdict.as_str() && old.last_transition_time.0 > Timestamp::UNIX_EPOCH
     });
     Condition {
-        type_: kind.to_owned(),
-        status: verdict.as_str().to_owned(),
-        reason: reason.to_owned(),
-        message: message.to_owned(),
+        type_: kind.into(),
+        status: verdict.as_str().into(),
+        reason: reason.into(),
+        message: message.into(),
         observed_generation: Some(generation),
         last_transition_time: kept.map_or(Time(whole_seconds(now)), |old| old.last_transition_time.clone()),
     }

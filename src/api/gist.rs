@@ -57,11 +57,11 @@ pub struct Owned {
 }
 
 impl Gist {
-    /// Of `stored`.
-    pub fn of(stored: &StoredBackup) -> Self {
+    /// Of `stored`, which is at `key`.
+    pub fn of(stored: &StoredBackup, key: &Key) -> Self {
         let metadata = &stored.metadata;
         Self {
-            key: Key::of(stored),
+            key: key.clone(),
             created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             deleting: metadata.deletion_timestamp.is_some(),
             signs: signs(&stored.status),

@@ -12,10 +12,10 @@
 //! Everything is optional in Rust: an older version of the program, or a person, may have written this status.
 #![expect(unreachable_pub, reason = "the derive repeats the public type inside a function body")]
 
-use super::rules;
+use super::{Condition, condition, rules};
 use crate::core::reason::{self, Reason};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ pub struct SqlServerBackupStatus {
     /// Where the order is. Always four. Submitted: the cloud has accepted it, which never leaves True. Ready: the cloud
     /// has reported the copy complete. Reconciling: the operator is at work or will try again by itself. Stalled: it
     /// ended without a copy. The reason of Ready says where the order is, its message says whose turn it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "condition::list")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Option<Vec<Condition>>,
 

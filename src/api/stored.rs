@@ -16,7 +16,7 @@ use super::schedule::{
     Cursor, LastResult, LatestCopy, MissedRun, SqlServerBackupSchedule, SqlServerBackupScheduleSpec,
     SqlServerBackupScheduleStatus,
 };
-use super::{SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus, status};
+use super::{Condition, SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus, status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
@@ -178,7 +178,7 @@ fn keep_readable<T: DeserializeOwned + Default>(
 fn keep_conditions(conditions: &mut Vec<Value>, unreadable: &mut Vec<String>) {
     let mut at = 0_usize;
     conditions.retain(|condition| {
-        let readable = k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition::deserialize(condition).is_ok();
+        let readable = Condition::deserialize(condition).is_ok();
         if !readable {
             unreadable.push(format!("conditions[{at}]"));
         }

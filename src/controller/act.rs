@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use super::cloud::Access;
 use super::context::Context;
 use super::look::View;
+use super::memory;
 use crate::api::{StoredBackup, conversion};
 use crate::core::backup::Step;
 use crate::core::fold::announce;
@@ -106,5 +107,8 @@ async fn write_ahead(view: &View, intent: &Intent, ctx: &Context) -> Option<Stor
             ctx.cluster.read(&view.object.namespace().unwrap_or_default(), &view.object.name_any()).await.ok()
         }
     };
-    written.filter(is_ours)
+    let written = written.filter(is_ours)?;
+    let version = memory::version(written.metadata.resource_version.as_deref());
+    ctx.memory.change(&view.seen.subject.uid, |entry| entry.wrote(version));
+    Some(written)
 }

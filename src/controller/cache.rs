@@ -26,8 +26,8 @@ pub trait Watchable: Resource<DynamicType = ()> + 'static {
     /// What is kept of every object.
     type Gist: Debug + Send + Sync + 'static;
 
-    /// The gist of this one.
-    fn gist(&self) -> Self::Gist;
+    /// The gist of this one, which is at `key`.
+    fn gist(&self, key: &Key) -> Self::Gist;
 
     /// Whether no pass will find anything to do until it changes.
     fn is_over(&self) -> bool;
@@ -36,8 +36,8 @@ pub trait Watchable: Resource<DynamicType = ()> + 'static {
 impl Watchable for StoredBackup {
     type Gist = Gist;
 
-    fn gist(&self) -> Gist {
-        Gist::of(self)
+    fn gist(&self, key: &Key) -> Gist {
+        Gist::of(self, key)
     }
 
     fn is_over(&self) -> bool {
@@ -48,7 +48,7 @@ impl Watchable for StoredBackup {
 impl Watchable for StoredSchedule {
     type Gist = ();
 
-    fn gist(&self) {}
+    fn gist(&self, _: &Key) {}
 
     /// There is always a next time.
     fn is_over(&self) -> bool {
@@ -66,8 +66,8 @@ pub struct Entry<K: Watchable> {
 }
 
 impl<K: Watchable> Entry<K> {
-    fn of(object: Arc<K>) -> Arc<Self> {
-        Arc::new(Self { gist: object.gist(), object: (!object.is_over()).then_some(object) })
+    fn of(key: &Key, object: Arc<K>) -> Arc<Self> {
+        Arc::new(Self { gist: object.gist(key), object: (!object.is_over()).then_some(object) })
     }
 }
 
@@ -76,8 +76,8 @@ impl<K: Watchable> Entry<K> {
 pub enum Change<K> {
     /// A whole list has come: what it does not hold is gone.
     Listed,
-    /// This is how the object is now.
-    Now(Arc<K>),
+    /// This is how the object at this key is now.
+    Now(Key, Arc<K>),
     /// The object is gone; this is how it was.
     Gone(Arc<K>),
 }
@@ -117,9 +117,13 @@ impl<K: Watchable> Cache<K> {
         let mut held = self.held();
         match event {
             Event::Apply(object) => {
-                let object = Arc::new(object);
-                held.entries.insert(Key::of(&*object), Entry::of(Arc::clone(&object)));
-                Some(Change::Now(object))
+                let (mut key, object) = (Key::of(&object), Arc::new(object));
+                // One text for all that refer to it, for as long as the object is there.
+                if let Some((known, _)) = held.entries.get_key_value(&key) {
+                    key = known.clone();
+                }
+                held.entries.insert(key.clone(), Entry::of(&key, Arc::clone(&object)));
+                Some(Change::Now(key, object))
             }
             Event::Delete(object) => {
                 held.entries.remove(&Key::of(&object));
@@ -130,7 +134,9 @@ impl<K: Watchable> Cache<K> {
                 None
             }
             Event::InitApply(object) => {
-                held.list.insert(Key::of(&object), Entry::of(Arc::new(object)));
+                let key = Key::of(&object);
+                let entry = Entry::of(&key, Arc::new(object));
+                held.list.insert(key, entry);
                 None
             }
             Event::InitDone => {
@@ -213,7 +219,9 @@ mod tests {
         let (cache, key) = (Cache::<StoredBackup>::default(), Key::new("n", "a"));
         cache.take(Event::Apply(order("a", "Running", 1)));
         assert!(cache.open(&key).is_some());
-        let Some(Change::Now(told)) = cache.take(Event::Apply(order("a", "Completed", 1))) else { panic!("no change") };
+        let Some(Change::Now(_, told)) = cache.take(Event::Apply(order("a", "Completed", 1))) else {
+            panic!("no change")
+        };
         assert!(told.is_over());
         assert!(cache.open(&key).is_none() && cache.all_open().is_empty());
         assert!(cache.get(&key).unwrap().gist.completed.is_some());

@@ -97,7 +97,7 @@ pub async fn look(cached: Arc<StoredBackup>, ctx: &Context) -> Result<View, Erro
         if aim_now != aim_then {
             // The cache is behind the server. What was read counts as our own write would: wait for the watch.
             let version = memory::version(view.object.metadata.resource_version.as_deref());
-            ctx.memory.change(&view.seen.subject.uid, |entry| entry.wrote(version));
+            ctx.memory.change(&view.seen.subject.uid, |entry| entry.await_version(version));
             view.seen.sight = Sight::Nothing { until: Some(later(now, 1)) };
             return Ok(view);
         }
@@ -149,6 +149,14 @@ pub fn behind(cached: &impl Resource, ctx: &Context) -> Result<Option<Duration>,
     let shown = memory::version(cached.meta().resource_version.as_deref());
     let written = ctx.memory.recall(&subject.uid).written.zip(shown);
     Ok(written.filter(|((written, _), shown)| shown < written).map(|((_, when), _)| when.elapsed()))
+}
+
+/// Whether the watch brings only what this process has written, in a pass that said when the next one is due, and nobody
+/// waits for it.
+pub fn is_known(brought: &impl Resource, ctx: &Context) -> bool {
+    let Ok(subject) = conversion::subject(brought) else { return false };
+    let (entry, shown) = (ctx.memory.recall(&subject.uid), memory::version(brought.meta().resource_version.as_deref()));
+    !entry.awaited && entry.written.zip(shown).is_some_and(|((written, _), shown)| shown <= written)
 }
 
 async fn read(object: &StoredBackup, ctx: &Context) -> Result<Arc<StoredBackup>, Error> {

@@ -21,6 +21,8 @@ pub struct Entry {
     pub failing_since: Option<Timestamp>,
     /// The newest version that the server showed this process, and when: a cache that shows an older one is behind.
     pub written: Option<(u64, Instant)>,
+    /// Whether a pass waits for the watch to bring that version.
+    pub awaited: bool,
     /// The last call that was refused, and since when this process knows that it was: its backup, were the refusal none,
     /// is listed at the latest a listing lag after that. Lost, the lag is waited for once more.
     pub refused: Option<((i64, Option<Timestamp>), Instant)>,
@@ -32,6 +34,13 @@ impl Entry {
     /// The server holds this version now.
     pub fn wrote(&mut self, version: Option<u64>) {
         self.written = version.map(|version| (version, Instant::now()));
+        self.awaited = false;
+    }
+
+    /// The server holds this version, and a pass waits for the watch to bring it.
+    pub fn await_version(&mut self, version: Option<u64>) {
+        self.wrote(version);
+        self.awaited = true;
     }
 
     /// The call was refused. Since when that is known here.

@@ -12,8 +12,8 @@ use super::context::Context;
 use super::error::Error;
 use super::look::{behind, look};
 use super::report::report;
-use crate::api::StoredBackup;
 use crate::api::key::Key;
+use crate::api::{StoredBackup, conversion};
 use crate::core::backup::decide;
 
 /// How long after a pass the next one is due if nothing happens, if ever.
@@ -34,6 +34,8 @@ async fn pass(object: Arc<StoredBackup>, ctx: &Context) -> Result<Again, Error> 
     }
     if behind(object.as_ref(), ctx)?.is_some_and(|behind| behind < CATCH_UP) {
         // The watch is about to bring what this process wrote itself, with a pass of its own.
+        let uid = conversion::subject(object.as_ref()).map_err(Error::Anonymous)?.uid;
+        ctx.memory.change(&uid, |entry| entry.awaited = true);
         return Ok(Some(CATCH_UP));
     }
     // Reads only, so it may stop anywhere: whoever leads next makes this pass from the beginning, and need not wait for

@@ -19,6 +19,7 @@ use kube::ResourceExt;
 use self::index::Index;
 use super::cache::{Cache, Change, Entry, Watchable};
 use crate::api::StoredBackup;
+use crate::api::gist::Owned;
 use crate::api::key::Key;
 use crate::core::backup::Limits;
 use crate::core::order::Uid;
@@ -92,9 +93,9 @@ impl Orders {
     pub fn meet(&self, change: &Change<StoredBackup>, limits: &Limits) {
         let now = clock::now();
         let next = match change {
-            Change::Now(object) => {
+            Change::Now(key, object) => {
                 let mut index = self.index();
-                index.own(&object.gist());
+                index.own(key, Owned::of(object).as_ref());
                 index.put(object, limits, now)
             }
             Change::Gone(object) => self.index().remove(object, now),
@@ -102,7 +103,7 @@ impl Orders {
                 let mut index = self.index();
                 index.begin();
                 for entry in self.all() {
-                    index.own(&entry.gist);
+                    index.own(&entry.gist.key, entry.gist.owned.as_deref());
                     if let Some(object) = &entry.object {
                         index.put(object, limits, now);
                     }

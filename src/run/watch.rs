@@ -23,6 +23,7 @@ use crate::api::{StoredBackup, StoredSchedule, conversion};
 use crate::controller::cache::{Cache, Change, Watchable};
 use crate::controller::context::Context;
 use crate::controller::error::Error;
+use crate::controller::look::is_known;
 use crate::controller::reconcile::{Again, reconcile};
 use crate::controller::schedule;
 use crate::controller::turns::Watched;
@@ -41,6 +42,11 @@ pub(super) trait Kind:
     /// One pass over one object.
     fn pass(object: Arc<Self>, ctx: Arc<Context>) -> impl Future<Output = Result<Again, Error>> + Send;
 
+    /// Whether a pass may find in what the watch brings what it did not know.
+    fn is_news(&self, _: &Context) -> bool {
+        true
+    }
+
     /// What a change means for other objects, and for what is remembered.
     fn meet(change: &Change<Self>, ctx: &Context);
 }
@@ -50,11 +56,15 @@ impl Kind for StoredBackup {
         reconcile(object, ctx)
     }
 
+    fn is_news(&self, ctx: &Context) -> bool {
+        !self.is_over() && !is_known(self, ctx)
+    }
+
     /// The memory ends with the object, or with the last pass over it; the turn already with its deletion timestamp.
     fn meet(change: &Change<Self>, ctx: &Context) {
         ctx.orders.meet(change, &ctx.limits);
         match change {
-            Change::Now(object) => {
+            Change::Now(_, object) => {
                 if object.is_over() {
                     forget(object.as_ref(), ctx);
                 }
@@ -154,10 +164,9 @@ async fn first_list<K: Kind>(cache: &Cache<K>, pending: Pending, ctx: &Context) 
 fn due<K: Kind>(change: &Change<K>, cache: &Cache<K>, ctx: &Context) -> Vec<Key> {
     K::meet(change, ctx);
     match change {
-        Change::Now(object) if object.is_over() => vec![],
-        Change::Now(object) => vec![Key::of(object.as_ref())],
+        Change::Now(key, object) if object.is_news(ctx) => vec![key.clone()],
         Change::Listed => cache.open_keys(),
-        Change::Gone(_) => vec![],
+        Change::Now(..) | Change::Gone(_) => vec![],
     }
 }
 

@@ -3,13 +3,13 @@
 
 use crate::cluster;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use sqlserver_backup_operator::api::{
-    CloudError, CredentialsRef, Intent, SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus, StorageStrategy,
-    StoredBackup, Strategy,
+    CloudError, Condition, CredentialsRef, Intent, SqlServerBackup, SqlServerBackupSpec, SqlServerBackupStatus,
+    StorageStrategy, StoredBackup, Strategy,
 };
 use sqlserver_backup_operator::core::reason::{self, Reason};
 
@@ -31,10 +31,10 @@ fn full_status() -> SqlServerBackupStatus {
     let some = |text: &str| Some(text.to_owned());
     let time = |second| Time(format!("2026-11-24T10:00:{second:02}Z").parse().unwrap());
     let condition = |kind: &str| Condition {
-        type_: kind.to_owned(),
-        status: "True".to_owned(),
-        reason: Reason::Running.as_str().to_owned(),
-        message: "Said.".to_owned(),
+        type_: kind.to_owned().into(),
+        status: "True".into(),
+        reason: Reason::Running.as_str().into(),
+        message: "Said.".into(),
         last_transition_time: time(0),
         observed_generation: Some(3),
     };

@@ -51,7 +51,7 @@ fn every_row_has_its_four_conditions() {
         let conditions = status(&record, &SqlServerBackupStatus::default(), 3, at(1)).conditions.unwrap();
         let row = reason.verdicts(None);
         let expected = [row.submitted, row.ready, row.reconciling, row.stalled].map(Verdict::as_str);
-        assert_eq!(conditions.iter().map(|c| c.status.as_str()).collect::<Vec<_>>(), expected, "{reason:?}");
+        assert_eq!(conditions.iter().map(|c| &*c.status).collect::<Vec<_>>(), expected, "{reason:?}");
         assert!(conditions.iter().all(|c| c.reason == reason.as_str() && c.observed_generation == Some(3)));
         assert_eq!(round_trip(&record).ended, reason.is_final());
     }
@@ -138,10 +138,7 @@ fn i5_a_row_whose_word_and_values_contradict_each_other_is_kept_as_it_stands() {
     let record = record(&old);
     assert_eq!((record.reason, record.ended), (None, true));
     let after = status(&record, &old.fields, 2, Timestamp::UNIX_EPOCH).conditions.unwrap();
-    assert_eq!(
-        (after[1].type_.as_str(), after[1].status.as_str(), after[1].observed_generation),
-        ("Stalled", "True", Some(2))
-    );
+    assert_eq!((&*after[1].type_, &*after[1].status, after[1].observed_generation), ("Stalled", "True", Some(2)));
 }
 
 /// The API server refuses a `submitTime` that goes back, also by half a second, and an attempt of 0.

@@ -9,13 +9,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::{Resource, ResourceExt};
 
 use super::status::CONDITION_TYPES;
 use super::{Cursor, LastResult, LatestCopy, MissedRun, Objective, SqlServerBackupScheduleStatus};
 use crate::api::conversion::{completed, entered, record as record_of, signs, time, whole_seconds, wish};
-use crate::api::{ReadStatus, SqlServerBackup, SqlServerBackupSchedule, SqlServerBackupScheduleSpec};
+use crate::api::{Condition, ReadStatus, SqlServerBackup, SqlServerBackupSchedule, SqlServerBackupScheduleSpec};
 use crate::api::{StoredBackup, StoredSchedule};
 use crate::core::calendar::Calendar;
 use crate::core::order::{Invalid, Order, Subject};
@@ -135,7 +135,7 @@ pub fn last(read: &ReadStatus<SqlServerBackupScheduleStatus>) -> Option<Last> {
 /// The reason that a condition of the schedule shows.
 pub fn shown<'a>(read: &'a ReadStatus<SqlServerBackupScheduleStatus>, kind: &str) -> Option<&'a str> {
     let mut conditions = read.fields.conditions.iter().flatten();
-    conditions.find(|condition| condition.type_ == kind).map(|condition| condition.reason.as_str())
+    conditions.find(|condition| condition.type_ == kind).map(|condition| &*condition.reason)
 }
 
 /// The backup as one that its object calls complete.
@@ -203,7 +203,7 @@ pub type Ended = (Timestamp, String, String);
 pub fn result(backup: &StoredBackup) -> Option<Ended> {
     let at = completed(&backup.status).or_else(|| signs(&backup.status).ended.then(|| ended(backup)).flatten())?;
     let ready = backup.status.fields.conditions.iter().flatten().find(|condition| condition.type_ == READY)?;
-    Some((at, backup.name_any(), ready.reason.clone()))
+    Some((at, backup.name_any(), ready.reason.to_string()))
 }
 
 /// How the backup that ended last has ended.
@@ -289,7 +289,7 @@ pub fn status(
 ) -> SqlServerBackupScheduleStatus {
     let record = &told.record;
     let known = before.conditions.as_deref().unwrap_or_default();
-    let one = |kind: &str, verdict: Verdict, reason: &str, message: &str| {
+    let one = |kind: &'static str, verdict: Verdict, reason: &'static str, message: &str| {
         entered(known, kind, verdict, (reason, message), generation, now)
     };
     let (place, message) = &told.place;
@@ -302,7 +302,7 @@ pub fn status(
         ),
     };
     let ours = [one(READY, ready, place.as_str(), message), protected, one(STALLED, stalled, place.as_str(), message)];
-    let others = known.iter().filter(|old| !CONDITION_TYPES.contains(&old.type_.as_str()));
+    let others = known.iter().filter(|old| !CONDITION_TYPES.contains(&&*old.type_));
     let conditions: Vec<Condition> = ours.into_iter().chain(others.cloned()).collect();
     let whole = |time: Option<Timestamp>| time.map(|time| Time(whole_seconds(time)));
     let missed = told

@@ -8,13 +8,14 @@
 //! Everything is optional in Rust: an older version of the program, or a person, may have written this status.
 #![expect(unreachable_pub, reason = "the derive repeats the public type inside a function body")]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::rules;
 use crate::api::status::{condition_list, timestamp};
+use crate::api::{Condition, condition};
 use crate::core::reason::{READY, STALLED};
 use crate::core::schedule::PROTECTED;
 
@@ -79,7 +80,7 @@ pub struct SqlServerBackupScheduleStatus {
     /// Whether the schedule is followed. Always three. Ready: it is followed, or suspended as it was asked for. Stalled: it
     /// cannot be followed until its spec is changed. Protected: a good copy younger than objective.maxAge exists, from
     /// whatever source.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "condition::list")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Option<Vec<Condition>>,
 }

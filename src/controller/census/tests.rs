@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::key::Key;
 use crate::api::{StoredBackup, Strategy};
 use crate::core::reason::Verdict;
 
@@ -54,7 +55,7 @@ fn deleted(mut object: StoredBackup) -> StoredBackup {
 }
 
 fn gists(objects: &[StoredBackup]) -> Vec<Gist> {
-    objects.iter().map(Gist::of).collect()
+    objects.iter().map(|object| Gist::of(object, &Key::of(object))).collect()
 }
 
 /// Namespace `n` of the census, long after everything.
@@ -67,7 +68,7 @@ fn every_object_counts_under_its_reason() {
     let mut objects: Vec<_> = Reason::ALL.iter().map(|reason| plain(0, "mssql-a", *reason)).collect();
     objects.push(plain(0, "mssql-a", Reason::Running));
     for condition in objects[0].status.fields.conditions.iter_mut().flatten() {
-        condition.reason = "OfANewerVersion".to_owned();
+        condition.reason = "OfANewerVersion".into();
     }
     let backups = count(&objects).backups;
     assert_eq!((backups.get("Other"), backups.get("Pending"), backups.get("Running")), (Some(&1), None, Some(&2)));

@@ -144,7 +144,7 @@ fn told(
 /// The sentence of a judgement, as it stands already if only the cloud's id of the last call is another.
 fn said(view: &View, judgement: &Judgement) -> String {
     let mut conditions = view.object.status.fields.conditions.iter().flatten();
-    let before = conditions.find(|condition| condition.type_ == PROTECTED).map(|before| before.message.as_str());
+    let before = conditions.find(|condition| condition.type_ == PROTECTED).map(|before| &*before.message);
     let is_same = |before: &&str| without_request_id(before) == without_request_id(&judgement.message);
     before.filter(is_same).unwrap_or(&judgement.message).to_owned()
 }

@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::instance::{Age, Instance, Turn, Waiting};
-use crate::api::gist::Gist;
+use crate::api::gist::Owned;
 use crate::api::key::Key;
 use crate::api::{StoredBackup, conversion};
 use crate::core::backup::{Limits, not_before};
 use crate::core::reason::{self, Reason};
 use crate::core::seen::{Meaning, Outcome};
 
-/// Region and instance.
-type Site = Arc<(String, String)>;
+/// Region and instance, `ap-guangzhou/mssql-njj2mtpl`.
+type Site = Arc<str>;
 
 /// See the file's header.
 #[derive(Debug, Default)]
@@ -37,10 +37,10 @@ enum Place {
 }
 
 impl Index {
-    /// Whose the order is.
-    pub(super) fn own(&mut self, gist: &Gist) {
-        for owner in gist.owned.iter().flat_map(|owned| &owned.owners) {
-            self.owned.entry(owner.clone()).or_default().insert(gist.key.clone());
+    /// Whose the order at `key` is.
+    pub(super) fn own(&mut self, key: &Key, owned: Option<&Owned>) {
+        for owner in owned.iter().flat_map(|owned| &owned.owners) {
+            self.owned.entry(owner.clone()).or_default().insert(key.clone());
         }
     }
 
@@ -72,8 +72,7 @@ impl Index {
             Some(Place::Running) => instance.run(Arc::clone(&age.1), now),
             Some(Place::Waiting) => {
                 let due = not_before(&conversion::record(&object.status), limits);
-                let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                instance.waiting.insert(age.clone(), Waiting { namespace, name, due });
+                instance.waiting.insert(age.clone(), Waiting { key: Key::of(object), due });
             }
             None => {}
         }
@@ -153,7 +152,7 @@ impl Index {
 
     fn next(&mut self, site: &Site, now: Timestamp) -> Vec<Key> {
         let next = self.instances.get(site).into_iter().flat_map(|instance| instance.next(now));
-        let names = next.map(|waiting| Key::new(&waiting.namespace, &waiting.name)).collect();
+        let names = next.map(|waiting| waiting.key.clone()).collect();
         self.tidy(site);
         names
     }
@@ -169,16 +168,16 @@ impl Index {
         let (site, age) = self.places.remove(uid)?;
         let instance = self.instances.get_mut(&site)?;
         let waited = instance.waiting.remove(&age).is_some();
-        let ran = instance.running.remove(uid);
+        let ran = instance.stop(uid);
         if waited { Some(Place::Waiting) } else { ran.then_some(Place::Running) }
     }
 
     /// Where an order belongs, and its age.
     fn seat(&self, object: &StoredBackup) -> Option<(Site, Age)> {
         let spec = object.spec.0.as_ref().ok()?;
-        let site = (spec.region.clone(), spec.instance_id.clone());
-        let site =
-            self.instances.get_key_value(&site).map_or_else(|| Arc::new(site.clone()), |(key, _)| Arc::clone(key));
+        let site = format!("{}/{}", spec.region, spec.instance_id);
+        let known = self.instances.get_key_value(site.as_str()).map(|(known, _)| Arc::clone(known));
+        let site = known.unwrap_or_else(|| site.into());
         let created = object.creation_timestamp().map_or(i64::MAX, |time| time.0.as_second());
         Some((site, (created, Arc::from(object.metadata.uid.as_deref()?))))
     }

@@ -8,11 +8,12 @@
 //! An order that was refused waits for its own time and is passed over until then (I3); which ones may be sent is not
 //! decided here, only which ones are not sent yet.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::api::key::Key;
 use crate::core::pace::later;
 
 /// By creation, then UID.
@@ -37,8 +38,7 @@ pub enum Turn {
 /// An order that waits because the instance is busy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Waiting {
-    pub(super) namespace: String,
-    pub(super) name: String,
+    pub(super) key: Key,
     /// Not sent before this, whatever happens.
     pub(super) due: Option<Timestamp>,
 }
@@ -53,14 +53,14 @@ struct Full {
     refusals: Option<i64>,
 }
 
-/// One instance, as far as this process knows.
+/// One instance, as far as this process knows. It makes few at once: lists of them are shorter than any index.
 #[derive(Debug, Default)]
 pub(super) struct Instance {
     pub(super) waiting: BTreeMap<Age, Waiting>,
     /// Accepted, or perhaps.
-    pub(super) running: HashSet<Arc<str>>,
+    pub(super) running: Vec<Arc<str>>,
     /// Sent, and not yet seen to be answered; with what was known when it was sent.
-    sent: HashMap<Arc<str>, Option<Timestamp>>,
+    sent: Vec<(Arc<str>, Option<Timestamp>)>,
     full: Option<Full>,
 }
 
@@ -71,7 +71,7 @@ impl Instance {
     }
 
     pub(super) fn is_sent(&self, uid: &str) -> bool {
-        self.sent.contains_key(uid)
+        self.sent.iter().any(|(sent, _)| **sent == *uid)
     }
 
     /// Whose turn it is, of an order that need not be among those who wait yet.
@@ -108,19 +108,27 @@ impl Instance {
 
     /// The order is being sent.
     pub(super) fn send(&mut self, uid: Arc<str>, now: Timestamp) {
-        self.sent.insert(uid, self.full.map(|full| full.since));
+        let known = self.full.map(|full| full.since);
+        self.settle(&uid);
+        self.sent.push((uid, known));
         self.fill(now);
     }
 
     /// The cloud took the order, or perhaps, as the watch shows.
     pub(super) fn run(&mut self, uid: Arc<str>, now: Timestamp) {
-        self.running.insert(uid);
+        self.stop(&uid);
+        self.running.push(uid);
         self.fill(now);
+    }
+
+    /// It is not running there any more. Whether it was.
+    pub(super) fn stop(&mut self, uid: &str) -> bool {
+        remove(&mut self.running, |running| **running == *uid).is_some()
     }
 
     /// Its answer is where everybody can read it, or it was not sent after all.
     pub(super) fn settle(&mut self, uid: &str) -> Option<Timestamp> {
-        self.sent.remove(uid).flatten()
+        remove(&mut self.sent, |(sent, _)| **sent == *uid)?.1
     }
 
     /// The cloud took the order. Whether it may take more than was known.
@@ -135,7 +143,7 @@ impl Instance {
     pub(super) fn refused(&mut self, uid: &str, now: Timestamp) {
         let knew = self.settle(uid);
         // The watch may still show it being sent.
-        self.running.remove(uid);
+        self.stop(uid);
         let ours = self.taken();
         // Several that were under way together are one question.
         let refusals = match self.full {
@@ -156,16 +164,24 @@ impl Instance {
     }
 
     fn taken(&self) -> usize {
-        let unseen = self.sent.keys().filter(|uid| !self.running.contains(*uid)).count();
+        let unseen = self.sent.iter().filter(|(uid, _)| !self.running.contains(uid)).count();
         self.running.len().saturating_add(unseen)
     }
 
     fn eligible(&self, now: Timestamp) -> impl Iterator<Item = (&Age, &Waiting)> {
-        let may = move |(age, waiting): &(&Age, &Waiting)| {
-            !self.sent.contains_key(&age.1) && waiting.due.is_none_or(|due| due <= now)
-        };
+        let may =
+            move |(age, waiting): &(&Age, &Waiting)| !self.is_sent(&age.1) && waiting.due.is_none_or(|due| due <= now);
         self.waiting.iter().filter(may)
     }
+}
+
+/// Takes out the one that `is` it. What is empty then takes no room.
+fn remove<T>(few: &mut Vec<T>, is: impl Fn(&T) -> bool) -> Option<T> {
+    let found = few.iter().position(is).map(|at| few.swap_remove(at));
+    if few.is_empty() {
+        *few = Vec::new();
+    }
+    found
 }
 
 #[cfg(test)]
@@ -194,7 +210,7 @@ mod tests {
         }
 
         fn waits(&mut self, number: i64, due: Option<i64>) {
-            let waiting = Waiting { namespace: "n".into(), name: number.to_string(), due: due.map(at) };
+            let waiting = Waiting { key: Key::new("n", &number.to_string()), due: due.map(at) };
             self.instance.waiting.insert(age(number), waiting);
         }
 
@@ -204,7 +220,7 @@ mod tests {
             if self.instance.running.len() < self.places {
                 self.instance.accepted();
                 self.instance.settle(&uid);
-                self.instance.running.insert(uid);
+                self.instance.run(uid, at(second));
                 self.instance.waiting.remove(&age(number));
                 self.accepted.push(number);
             } else {
@@ -283,7 +299,7 @@ mod tests {
         }
         world.go(5..20, 0);
         assert!(world.refused.is_empty(), "{:?}", world.refused);
-        world.instance.running.remove("2");
+        world.instance.stop("2");
         world.go(5..20, 1);
         assert_eq!((&world.accepted, &world.refused), (&vec![5], &vec![]));
     }
@@ -324,8 +340,8 @@ mod tests {
         let mut world = World::new(2);
         world.go(0..10, 0);
         assert_eq!((&world.accepted, &world.refused), (&vec![0, 1], &vec![2]));
-        world.instance.running.remove("0");
-        let next: Vec<_> = world.instance.next(at(5)).map(|waiting| waiting.name.clone()).collect();
+        world.instance.stop("0");
+        let next: Vec<_> = world.instance.next(at(5)).map(|waiting| waiting.key.name().to_owned()).collect();
         assert_eq!(next, ["3"], "the second was refused within the lag");
         assert_eq!(world.instance.turn(&age(4), at(5), 60), Turn::Behind);
         assert_eq!(world.instance.turn(&age(3), at(5), 60), Turn::Now);

@@ -128,7 +128,7 @@ impl<'a> Order<'a> {
     pub(crate) fn condition(self, kind: &str) -> [&'a str; 3] {
         let conditions = self.status().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
         let found = conditions.iter().find(|condition| condition.type_ == kind);
-        found.map(|it| [it.status.as_str(), it.reason.as_str(), it.message.as_str()]).unwrap_or_default()
+        found.map(|it| [&*it.status, &*it.reason, &*it.message]).unwrap_or_default()
     }
 
     /// Where the order is: what the column STATUS shows.

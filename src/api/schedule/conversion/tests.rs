@@ -119,8 +119,9 @@ fn what_a_pass_does_not_know_stays_as_it_was() {
     let after = written(&told(Record::default()), &before);
     assert_eq!(after.last_result, Some(result));
     assert_eq!(after.last_missed_run.unwrap().reason.as_deref(), Some("Overlap"));
-    let kind =
-        |status: &[Condition]| status.iter().map(|one| (one.type_.clone(), one.reason.clone())).collect::<Vec<_>>();
+    let kind = |status: &[Condition]| {
+        status.iter().map(|one| (one.type_.to_string(), one.reason.to_string())).collect::<Vec<_>>()
+    };
     let expected = [(READY, "Scheduled"), (PROTECTED, "WithinObjective"), (STALLED, "Scheduled")];
     assert_eq!(kind(&after.conditions.unwrap()), expected.map(|(kind, reason)| (kind.to_owned(), reason.to_owned())));
 }
@@ -134,7 +135,7 @@ fn every_place_has_its_three_conditions_and_others_stay() {
         let conditions = written(&one, &before).conditions.unwrap();
         let (ready, stalled) = place.verdicts();
         assert_eq!(conditions[0].status, ready.as_str(), "{place:?}");
-        assert_eq!((conditions[1].status.as_str(), conditions[1].reason.as_str()), ("Unknown", "Pending"));
+        assert_eq!((&*conditions[1].status, &*conditions[1].reason), ("Unknown", "Pending"));
         assert_eq!(conditions[2].status, stalled.as_str(), "{place:?}");
         assert!(conditions[..3].iter().all(|one| one.observed_generation == Some(3)));
         assert_eq!(conditions[3..], *std::slice::from_ref(&foreign));
@@ -143,10 +144,10 @@ fn every_place_has_its_three_conditions_and_others_stay() {
 
 fn no_condition() -> Condition {
     Condition {
-        type_: String::new(),
-        status: String::new(),
+        type_: "".into(),
+        status: "".into(),
         reason: "Word".into(),
-        message: String::new(),
+        message: "".into(),
         observed_generation: None,
         last_transition_time: Time(night()),
     }

@@ -7,6 +7,7 @@ use super::super::census;
 use super::*;
 use crate::api::StoredBackup;
 use crate::api::gist::Gist;
+use crate::api::key::Key;
 use crate::core::reason::Reason;
 use crate::core::schedule::Cause;
 
@@ -163,7 +164,7 @@ fn child(schedule: &StoredSchedule, second: i64, number: i64, reason: Reason) ->
 fn a_failed_backup_of_a_schedule_is_open_until_its_next_slot_or_try_is_good() {
     let schedule = stored(whole());
     let open = |children: &[StoredBackup]| {
-        let gists: Vec<_> = children.iter().map(Gist::of).collect();
+        let gists: Vec<_> = children.iter().map(|object| Gist::of(object, &Key::of(object))).collect();
         let counted = census(&gists, at(1_000_000), 660).remove("shop").unwrap();
         (counted.unresolved.get("Failed").copied().unwrap_or_default(), counted.oldest_unmet)
     };
