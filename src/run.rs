@@ -83,7 +83,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let (orders, fence) = (ctx.orders.clone(), ctx.limits.fence());
     ctx.metrics.count_with(move || {
         let entries = orders.listed()?;
-        let gists: Vec<_> = entries.iter().map(|entry| &entry.gist).collect();
+        let gists: Vec<_> = entries.iter().map(|entry| entry.gist()).collect();
         Some(census(&gists, clock::now(), fence))
     });
     let stored = ctx.schedules.clone();

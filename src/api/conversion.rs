@@ -193,19 +193,23 @@ pub fn status(
         size: record.copy.size_kb.map(quantity::from_kb),
         start_time: record.copy.start_time.map(Time),
         completion_time: record.copy.completion_time.map(Time),
-        error: record.error.as_ref().map(|note| CloudError {
-            code: Some(note.code.clone()),
-            message: Some(note.message.clone()),
-            request_id: note.request_id.clone(),
-            time: Some(Time(whole_seconds(note.time))),
+        error: record.error.as_ref().map(|note| {
+            Box::new(CloudError {
+                code: Some(note.code.clone()),
+                message: Some(note.message.clone()),
+                request_id: note.request_id.clone(),
+                time: Some(Time(whole_seconds(note.time))),
+            })
         }),
         conditions: Some(conditions(record, before, generation, now)),
-        intent: record.intent.as_ref().map(|intent| Intent {
-            backup_name: Some(intent.backup_name.clone()),
-            // A damaged intent has none, and the schema takes no 0 for it.
-            attempt: Some(intent.attempt).filter(|attempt| *attempt > 0),
-            time: Some(Time(intent.time)),
-            holder: Some(intent.holder.clone()),
+        intent: record.intent.as_ref().map(|intent| {
+            Box::new(Intent {
+                backup_name: Some(intent.backup_name.clone()),
+                // A damaged intent has none, and the schema takes no 0 for it.
+                attempt: Some(intent.attempt).filter(|attempt| *attempt > 0),
+                time: Some(Time(intent.time)),
+                holder: Some(intent.holder.clone()),
+            })
         }),
     }
 }

@@ -70,11 +70,6 @@ impl Gist {
             owned: Owned::of(stored).map(Box::new),
         }
     }
-
-    /// Whether the object of this UID owns it.
-    pub fn is_owned(&self, owner: &str) -> bool {
-        self.owned.as_ref().is_some_and(|owned| owned.owners.iter().any(|uid| uid == owner))
-    }
 }
 
 fn target(stored: &StoredBackup) -> Option<Target> {

@@ -9,7 +9,8 @@
 //! Text that comes from the cloud has no length limit here. If it had, an unusually long request id would make the API
 //! server refuse the very write that records a FlowId.
 //!
-//! Everything is optional in Rust: an older version of the program, or a person, may have written this status.
+//! Everything is optional in Rust: an older version of the program, or a person, may have written this status. What an order
+//! mostly has none of stands in a box: thousands are held at once.
 #![expect(unreachable_pub, reason = "the derive repeats the public type inside a function body")]
 
 use super::{Condition, condition, rules};
@@ -95,7 +96,7 @@ pub struct SqlServerBackupStatus {
 
     /// The last refusal of a submission or of a look. Stays until the cloud accepts a submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<CloudError>,
+    pub error: Option<Box<CloudError>>,
 
     /// Where the order is. Always four. Submitted: the cloud has accepted it, which never leaves True. Ready: the cloud
     /// has reported the copy complete. Reconciling: the operator is at work or will try again by itself. Stalled: it
@@ -106,7 +107,7 @@ pub struct SqlServerBackupStatus {
 
     /// The submission that is on its way, written down before it is sent. Present while its outcome is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
+    pub intent: Option<Box<Intent>>,
 }
 
 /// A refusal, in the words of the cloud.

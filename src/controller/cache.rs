@@ -8,6 +8,7 @@
 //! # Why not kube's `Store`
 //! It keeps whole objects, under keys that each have a copy of four of their texts: five times as much.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::mem;
@@ -23,8 +24,8 @@ use crate::api::{StoredBackup, StoredSchedule, conversion};
 
 /// A kind that is watched.
 pub trait Watchable: Resource<DynamicType = ()> + 'static {
-    /// What is kept of every object.
-    type Gist: Debug + Send + Sync + 'static;
+    /// What is kept of an object that is over.
+    type Gist: Clone + Debug + Send + Sync + 'static;
 
     /// The gist of this one, which is at `key`.
     fn gist(&self, key: &Key) -> Self::Gist;
@@ -58,16 +59,32 @@ impl Watchable for StoredSchedule {
 
 /// What is kept of one object.
 #[derive(Debug)]
-pub struct Entry<K: Watchable> {
-    /// Of every object.
-    pub gist: K::Gist,
-    /// The whole of it, for its passes; none if it is over.
-    pub object: Option<Arc<K>>,
+pub enum Entry<K: Watchable> {
+    /// The whole of it, for its passes, and where it is.
+    Open(Key, Arc<K>),
+    /// It is over.
+    Over(K::Gist),
 }
 
 impl<K: Watchable> Entry<K> {
-    fn of(key: &Key, object: Arc<K>) -> Arc<Self> {
-        Arc::new(Self { gist: object.gist(key), object: (!object.is_over()).then_some(object) })
+    fn of(key: Key, object: Arc<K>) -> Arc<Self> {
+        Arc::new(if object.is_over() { Self::Over(object.gist(&key)) } else { Self::Open(key, object) })
+    }
+
+    /// What others than its own passes ask of the object.
+    pub fn gist(&self) -> Cow<'_, K::Gist> {
+        match self {
+            Self::Open(key, object) => Cow::Owned(object.gist(key)),
+            Self::Over(gist) => Cow::Borrowed(gist),
+        }
+    }
+
+    /// The whole object, if it is not over.
+    pub const fn object(&self) -> Option<&Arc<K>> {
+        match self {
+            Self::Open(_, object) => Some(object),
+            Self::Over(_) => None,
+        }
     }
 }
 
@@ -122,7 +139,7 @@ impl<K: Watchable> Cache<K> {
                 if let Some((known, _)) = held.entries.get_key_value(&key) {
                     key = known.clone();
                 }
-                held.entries.insert(key.clone(), Entry::of(&key, Arc::clone(&object)));
+                held.entries.insert(key.clone(), Entry::of(key.clone(), Arc::clone(&object)));
                 Some(Change::Now(key, object))
             }
             Event::Delete(object) => {
@@ -135,8 +152,7 @@ impl<K: Watchable> Cache<K> {
             }
             Event::InitApply(object) => {
                 let key = Key::of(&object);
-                let entry = Entry::of(&key, Arc::new(object));
-                held.list.insert(key, entry);
+                held.list.insert(key.clone(), Entry::of(key, Arc::new(object)));
                 None
             }
             Event::InitDone => {
@@ -166,18 +182,18 @@ impl<K: Watchable> Cache<K> {
 
     /// The object at `key`, if it is there and not over.
     pub fn open(&self, key: &Key) -> Option<Arc<K>> {
-        self.get(key)?.object.clone()
+        self.get(key)?.object().cloned()
     }
 
     /// Every object that is not over.
     pub fn all_open(&self) -> Vec<Arc<K>> {
-        self.held().entries.values().filter_map(|entry| entry.object.clone()).collect()
+        self.held().entries.values().filter_map(|entry| entry.object().cloned()).collect()
     }
 
     /// Where the objects are that are not over.
     pub fn open_keys(&self) -> Vec<Key> {
         let held = self.held();
-        held.entries.iter().filter(|(_, entry)| entry.object.is_some()).map(|(key, _)| key.clone()).collect()
+        held.entries.iter().filter(|(_, entry)| entry.object().is_some()).map(|(key, _)| key.clone()).collect()
     }
 
     /// What is kept of every object.
@@ -224,7 +240,7 @@ mod tests {
         };
         assert!(told.is_over());
         assert!(cache.open(&key).is_none() && cache.all_open().is_empty());
-        assert!(cache.get(&key).unwrap().gist.completed.is_some());
+        assert!(cache.get(&key).unwrap().gist().completed.is_some());
         cache.take(Event::Apply(order("a", "Completed", 2)));
         assert!(cache.open(&key).is_some(), "a pass writes down which generation its conditions speak of");
         cache.take(Event::Delete(order("a", "Completed", 2)));
@@ -235,7 +251,7 @@ mod tests {
     async fn a_list_takes_the_place_of_the_one_before_when_all_of_it_has_come() {
         let cache: Cache<StoredBackup> = Cache::default();
         let names = || {
-            let mut names: Vec<_> = cache.all().iter().map(|entry| entry.gist.key.name().to_owned()).collect();
+            let mut names: Vec<_> = cache.all().iter().map(|entry| entry.gist().key.name().to_owned()).collect();
             names.sort_unstable();
             names
         };

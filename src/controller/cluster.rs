@@ -259,7 +259,8 @@ mod tests {
             assert_eq!(value.get(name), Some(&Value::Null), "{name}");
         }
         let error = crate::api::CloudError { code: Some("c".into()), ..crate::api::CloudError::default() };
-        let value = complete(&SqlServerBackupStatus { error: Some(error), ..SqlServerBackupStatus::default() });
+        let value =
+            complete(&SqlServerBackupStatus { error: Some(Box::new(error)), ..SqlServerBackupStatus::default() });
         assert_eq!(value["error"], json!({ "code": "c", "requestId": null }));
     }
 

@@ -102,8 +102,7 @@ async fn pass(object: Arc<StoredSchedule>, ctx: &Context) -> Result<Again, Error
 async fn look(cached: Arc<StoredSchedule>, ctx: &Context) -> Result<(View, Decision), Error> {
     let (now, began) = (clock::now(), Instant::now());
     let namespace = cached.namespace().unwrap_or_default();
-    let owned = ctx.orders.owned(&namespace, &cached.uid().unwrap_or_default());
-    let backups = owned.iter().filter_map(|backup| backup.gist.owned.as_deref().cloned()).collect();
+    let backups = ctx.orders.owned(&namespace, &cached.uid().unwrap_or_default());
     let is_current = behind(cached.as_ref(), ctx)?.is_none();
     let view = view(cached, backups, now, began)?;
     let decision = decide(view.plan.as_ref(), &view.seen);

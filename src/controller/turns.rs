@@ -70,11 +70,12 @@ impl Orders {
     }
 
     /// The backups of `namespace` that the object of this UID owns.
-    pub fn owned(&self, namespace: &str, owner: &str) -> Vec<Arc<Entry<StoredBackup>>> {
+    pub fn owned(&self, namespace: &str, owner: &str) -> Vec<Owned> {
         let index = self.index();
         let keys = index.owned(owner).filter(|key| key.namespace() == namespace);
         let held = keys.filter_map(|key| self.watched.iter().find_map(|watched| watched.cache.get(key)));
-        held.filter(|backup| backup.gist.is_owned(owner)).collect()
+        let owned = held.filter_map(|backup| backup.gist().owned.as_deref().cloned());
+        owned.filter(|owned| owned.owners.iter().any(|uid| uid == owner)).collect()
     }
 
     /// Whether `object` is still there and not over, as far as the watch has told.
@@ -103,8 +104,9 @@ impl Orders {
                 let mut index = self.index();
                 index.begin();
                 for entry in self.all() {
-                    index.own(&entry.gist.key, entry.gist.owned.as_deref());
-                    if let Some(object) = &entry.object {
+                    let gist = entry.gist();
+                    index.own(&gist.key, gist.owned.as_deref());
+                    if let Some(object) = entry.object() {
                         index.put(object, limits, now);
                     }
                 }

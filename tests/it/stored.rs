@@ -51,19 +51,19 @@ fn full_status() -> SqlServerBackupStatus {
         size: Some(Quantity("1536Ki".to_owned())),
         start_time: Some(time(2)),
         completion_time: Some(time(3)),
-        error: Some(CloudError {
+        error: Some(Box::new(CloudError {
             code: some("InternalError"),
             message: some("It said so."),
             request_id: some("5ce5990d"),
             time: Some(time(4)),
-        }),
+        })),
         conditions: Some(reason::CONDITION_TYPES.iter().map(|kind| condition(kind)).collect()),
-        intent: Some(Intent {
+        intent: Some(Box::new(Intent {
             backup_name: some("nightly_0_2"),
             attempt: Some(2),
             time: Some(time(5)),
             holder: some("operator-0"),
-        }),
+        })),
     }
 }
 

@@ -158,7 +158,7 @@ fn what_an_object_owns_is_found_by_its_uid() {
     let mut world = World::new(&[child("a", "one"), child("b", "other"), order("c", 1, "mssql-x", "Running")]);
     world.tell(Event::Apply(child("d", "one")));
     let names = |world: &World, space: &str| {
-        world.orders.owned(space, "one").iter().map(|order| order.gist.key.name().to_owned()).collect::<Vec<_>>()
+        world.orders.owned(space, "one").iter().map(|order| order.child.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names(&world, "n"), ["a", "d"]);
     assert!(names(&world, "elsewhere").is_empty());
