@@ -3,8 +3,7 @@
 //! # What it guarantees
 //! - An object has at most one pass at a time. What is asked for meanwhile follows it.
 //! - Of all that was asked for one object, the earliest counts, once.
-//! - Passes begin in the order in which they are due, and no more than [`PASSES`] are under way. Each is a task of its own,
-//!   so that what one waits for wakes nothing else.
+//! - Passes begin in the order in which they are due, and no more than [`PASSES`] are under way.
 //!
 //! # Why not kube's `applier`
 //! It reads kube's `Store`, keeps three copies of an object's name for each pass that is due, and wakes every pass that is
@@ -15,8 +14,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
-use tokio::task::{JoinError, JoinSet};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, Stream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::watch::Kind;
@@ -94,14 +93,14 @@ pub(super) async fn passes<K: Kind>(
     for key in cache.open_keys() {
         queue.ask(key, Instant::now());
     }
-    let mut under_way = JoinSet::new();
+    let mut under_way = FuturesUnordered::new();
     let mut end = pin!(end);
     let mut is_ending = false;
     loop {
         while !is_ending && under_way.len() < PASSES {
             let Some(key) = queue.begin(Instant::now()) else { break };
             match cache.open(&key) {
-                Some(object) => drop(under_way.spawn(pass(key, object, ctx.clone()))),
+                Some(object) => under_way.push(pass(object, ctx.clone()).map(|again| (key, again))),
                 None => queue.end(key, None),
             }
         }
@@ -111,33 +110,25 @@ pub(super) async fn passes<K: Kind>(
         let next = queue.next().filter(|_| !is_ending && under_way.len() < PASSES);
         tokio::select! {
             () = &mut end, if !is_ending => is_ending = true,
-            Some(ended) = under_way.join_next() => {
-                let (key, again) = ended.unwrap_or_else(propagate);
-                queue.end(key, again);
-            }
+            Some((key, again)) = under_way.next() => queue.end(key, again),
             key = asked.next(), if !is_ending => match key {
                 Some(key) => queue.ask(key, Instant::now()),
                 None => is_ending = true,
             },
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
-        // What is asked for without end would otherwise keep the thread from everything else.
+        // Passes that wait for nothing would otherwise keep the thread from everything else.
         tokio::task::consume_budget().await;
     }
 }
 
-/// One pass over the object at `key`, and when the next one is due if nothing happens.
-async fn pass<K: Kind>(key: Key, object: Arc<K>, ctx: Arc<Context>) -> (Key, Option<Instant>) {
+/// One pass, and when the next one is due if nothing happens.
+async fn pass<K: Kind>(object: Arc<K>, ctx: Arc<Context>) -> Option<Instant> {
     let again = match K::pass(Arc::clone(&object), Arc::clone(&ctx)).await {
         Ok(again) => again,
         Err(error) => retry(object.as_ref(), &error, &ctx),
     };
-    (key, again.map(|rest| Instant::now() + rest.min(LONGEST)))
-}
-
-/// A pass that did not end has panicked, for nobody aborts one: so does the program.
-fn propagate<T>(error: JoinError) -> T {
-    std::panic::resume_unwind(error.into_panic())
+    again.map(|rest| Instant::now() + rest.min(LONGEST))
 }
 
 #[cfg(test)]
