@@ -74,8 +74,8 @@ impl Orders {
         let index = self.index();
         let keys = index.owned(owner).filter(|key| key.namespace() == namespace);
         let held = keys.filter_map(|key| self.watched.iter().find_map(|watched| watched.cache.get(key)));
-        let owned = held.filter_map(|backup| backup.gist().owned.as_deref().cloned());
-        owned.filter(|owned| owned.owners.iter().any(|uid| uid == owner)).collect()
+        let all = held.filter_map(|backup| backup.gist().owned.as_deref().cloned());
+        all.filter(|owned| owned.owners.iter().any(|uid| uid == owner)).collect()
     }
 
     /// Whether `object` is still there and not over, as far as the watch has told.
