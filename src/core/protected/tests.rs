@@ -150,6 +150,10 @@ fn what_cannot_be_seen_is_unobservable_and_what_passes_may_pass() {
     }
     let incomplete = Seen { last: last(31, Some(30)), ..seen(32, partly(32, vec![])) };
     assert_eq!(reason(&incomplete), Reason::WithinObjective, "takes nothing away");
+    for now in [33, 54] {
+        let unsure = Seen { last: last(31, Some(30)), ..seen(now, partly(now, vec![])) };
+        assert_eq!(reason(&unsure), Reason::Unobservable, "nor tells what it does not hold, after {now} hours");
+    }
     let newer = Seen { now: at(55), ..Seen { last: last(54, Some(30)), ..seen(55, None) } };
     let newer = Seen { look: partly(55, vec![row(Some(50), Holds::Instance)]), ..newer };
     let judgement = judge(&terms(), &newer).unwrap();
