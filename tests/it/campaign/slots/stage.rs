@@ -223,6 +223,13 @@ impl Stage {
 
     /// The same for several at once.
     pub(super) async fn suspend_all(&mut self, all: RangeInclusive<usize>) {
+        // Where the answer to a creation never comes, its slot is settled ten seconds later, and what it owes is read from that.
+        let is_settled = |stage: &Self, at| {
+            let newest = stage.children(at).iter().filter_map(|child| Some(child.slot?.0)).max();
+            let last = stage.schedule(at)["status"]["lastScheduleTime"].as_str().map(|time| time.parse().unwrap());
+            newest <= last
+        };
+        self.until("the record of what ran", |stage| all.clone().all(|at| is_settled(stage, at))).await;
         for at in all.clone() {
             self.kept[at].suspended = Some(clock::now());
             self.change(at, json!({ "spec": { "suspend": true } })).await;
