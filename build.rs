@@ -16,7 +16,7 @@ INSERT AFTER .text;
 ";
 
 fn main() -> io::Result<()> {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let variable = |name: &str| std::env::var_os(name).unwrap_or_default();
     let mut cargo = io::stdout();
     writeln!(cargo, "cargo::rerun-if-changed=build.rs")?;
     if variable("CARGO_CFG_TARGET_OS") != "linux" {

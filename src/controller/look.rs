@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 use tokio::time::Instant;
 
+use super::behind::behind;
 use super::cloud::{self, Access};
 use super::context::Context;
 use super::credentials::{Found, Key};
@@ -141,22 +142,6 @@ fn settles(view: &View, ctx: &Context) -> Option<Duration> {
 fn rest(mut view: View, left: Duration) -> View {
     view.seen.sight = Sight::Nothing { until: clock::now().saturating_add(left).ok() };
     view
-}
-
-/// For how long the cache has been showing less than this process has written itself.
-pub fn behind(cached: &impl Resource, ctx: &Context) -> Result<Option<Duration>, Error> {
-    let subject = conversion::subject(cached).map_err(Error::Anonymous)?;
-    let shown = memory::version(cached.meta().resource_version.as_deref());
-    let written = ctx.memory.recall(&subject.uid).written.zip(shown);
-    Ok(written.filter(|((written, _), shown)| shown < written).map(|((_, when), _)| when.elapsed()))
-}
-
-/// Whether the watch brings only what this process has written, in a pass that said when the next one is due, and nobody
-/// waits for it.
-pub fn is_known(brought: &impl Resource, ctx: &Context) -> bool {
-    let Ok(subject) = conversion::subject(brought) else { return false };
-    let (entry, shown) = (ctx.memory.recall(&subject.uid), memory::version(brought.meta().resource_version.as_deref()));
-    !entry.awaited && entry.written.zip(shown).is_some_and(|((written, _), shown)| shown <= written)
 }
 
 async fn read(object: &StoredBackup, ctx: &Context) -> Result<Arc<StoredBackup>, Error> {

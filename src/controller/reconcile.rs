@@ -7,10 +7,11 @@ use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
 use super::act::act;
+use super::behind::{CATCH_UP, behind};
 use super::cluster::{GONE, Trouble};
 use super::context::Context;
 use super::error::Error;
-use super::look::{behind, look};
+use super::look::look;
 use super::report::report;
 use crate::api::key::Key;
 use crate::api::{StoredBackup, conversion};
@@ -18,9 +19,6 @@ use crate::core::backup::decide;
 
 /// How long after a pass the next one is due if nothing happens, if ever.
 pub type Again = Option<Duration>;
-
-/// How long the watch may take to bring our own writes, before the object is read live.
-const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Looks, decides, acts, reports.
 pub async fn reconcile(object: Arc<StoredBackup>, ctx: Arc<Context>) -> Result<Again, Error> {

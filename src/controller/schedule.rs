@@ -22,10 +22,10 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::behind::{CATCH_UP, behind};
 use super::cluster::Trouble;
 use super::context::Context;
 use super::error::Error;
-use super::look::behind;
 use super::reconcile::Again;
 use crate::api::gist::Owned;
 use crate::api::key::Key;
@@ -45,8 +45,6 @@ const FRESH: Duration = Duration::from_mins(1);
 const REFUSED: Duration = Duration::from_secs(59);
 /// The same after no clear answer, or after room was made for it.
 const UNCLEAR: Duration = Duration::from_secs(4);
-/// How long the watch may take to bring our own writes, before the object is read live.
-const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// What a pass works on.
 struct View {
