@@ -23,10 +23,9 @@ pub fn behind(cached: &impl Resource, ctx: &Context) -> Result<Option<Duration>,
     Ok(written.filter(|((written, _), shown)| shown < written).map(|((_, when), _)| when.elapsed()))
 }
 
-/// Whether the watch brings only what this process has written, in a pass that said when the next one is due, and nobody
-/// waits for it.
+/// Whether the watch brings nothing that a pass would not know. A write that it brings before its answer is here is news, and
+/// costs a pass.
 pub fn is_known(brought: &impl Resource, ctx: &Context) -> bool {
     let Ok(subject) = conversion::subject(brought) else { return false };
-    let (entry, shown) = (ctx.memory.recall(&subject.uid), memory::version(brought.meta().resource_version.as_deref()));
-    !entry.awaited && entry.written.zip(shown).is_some_and(|((written, _), shown)| shown <= written)
+    ctx.memory.recall(&subject.uid).knows(memory::version(brought.meta().resource_version.as_deref()))
 }

@@ -43,6 +43,12 @@ impl Entry {
         self.awaited = true;
     }
 
+    /// Whether a version that the watch brings is nothing that this process has not written itself, in a pass that said when
+    /// the next one is due, and no pass waits for it.
+    pub fn knows(&self, brought: Option<u64>) -> bool {
+        !self.awaited && self.written.zip(brought).is_some_and(|((written, _), brought)| brought <= written)
+    }
+
     /// The call was refused. Since when that is known here.
     pub fn learn(&mut self, call: (i64, Option<Timestamp>)) -> Instant {
         match self.refused {
@@ -114,6 +120,19 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert_eq!(entry.learn(call(5)), since);
         assert!(entry.learn(call(6)) > since, "another call under the same number, as after a wiped status");
+    }
+
+    #[test]
+    fn what_was_written_here_is_no_news_unless_a_pass_waits_for_it() {
+        let mut entry = Entry::default();
+        assert!(!entry.knows(Some(7)), "nothing was written");
+        entry.wrote(Some(7));
+        assert!(entry.knows(Some(7)) && entry.knows(Some(6)), "its own write, and what it was made upon");
+        assert!(!entry.knows(Some(8)) && !entry.knows(None), "somebody else's, and one that compares to nothing");
+        entry.await_version(Some(7));
+        assert!(!entry.knows(Some(7)), "awaited");
+        entry.wrote(Some(9));
+        assert!(entry.knows(Some(9)), "no longer");
     }
 
     #[test]
