@@ -1,4 +1,4 @@
-//! How the cache stands to what this process has written itself: the watch brings a write a moment after its answer.
+//! How the cache stands to what this process has written itself: the watch mostly brings a write a moment after its answer.
 //!
 //! Nothing can go wrong with a pass on a cache that is behind, for a submission reads live and writes are guarded; but it costs
 //! tokens, calls and conflicts (ADR 13).

@@ -10,7 +10,8 @@
 //!   nothing of how often backups are meant to be made.
 //!
 //! It is asked at every scrape, on the thread that does the work: it reads, copies no text but one for each namespace,
-//! and passes twice over the objects. 10 000 finished ones cost less than 20 ms.
+//! and passes twice over the objects. 10 000 finished ones cost less than 20 ms; the gist of an open one is
+//! made for it.
 
 pub mod schedules;
 

@@ -1,7 +1,7 @@
 //! What this process remembers of its orders, and may lose (I7).
 //!
 //! Nothing here is a fact about an order. Lost, each entry costs one more look at the cloud; wrong, it cannot: a rest is
-//! bounded, and a version that was written only ever makes a pass read the object again.
+//! bounded, and a version that was written makes a pass read the object again, or come no sooner than it is due anyway.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

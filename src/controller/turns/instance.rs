@@ -53,7 +53,7 @@ struct Full {
     refusals: Option<i64>,
 }
 
-/// One instance, as far as this process knows. It makes few at once: lists of them are shorter than any index.
+/// One instance, as far as this process knows. It makes few at once: a list takes less room than an index.
 #[derive(Debug, Default)]
 pub(super) struct Instance {
     pub(super) waiting: BTreeMap<Age, Waiting>,

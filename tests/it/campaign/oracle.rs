@@ -113,7 +113,8 @@ fn story_of(stage: &Stage, order: &Order, orders: usize) {
     // A second operator is a fault that lasts: it may doubt what the first is sending, and the first then adds its FlowId.
     let faults = stage.director.struck() + stage.story.operators() - 1;
     // Pending, Submitting, Running, Completed; but a knock is announced without leaving the row of its wait.
-    let usual = if rows.iter().any(|row| row == "Submitting") { 4 } else { 3 };
+    let knocked = stage.world.calls(order).len() > refused && !rows.iter().any(|row| row == "Submitting");
+    let usual = if knocked { 3 } else { 4 };
     let bound = 3 + rows.len().saturating_sub(usual) + 2 * refused + 2 * faults + stage.edits;
     let writes = stage.world.writes(order);
     assert!(writes <= bound, "{writes} status writes, at most {bound}, of {orders} orders: {rows:?}");
