@@ -3,11 +3,14 @@
 //! A row about ten thousand finished orders would take hours if each had to be made. Their status is written here as the
 //! operator would have left it; whether a running one really runs is up to the row, which begins a backup for it.
 
+use std::time::Instant;
+
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
-use kube::{Client, ResourceExt as _};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::Request;
+use kube::{Client, Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -109,6 +112,14 @@ pub(crate) async fn create(client: &Client, wish: Wish) -> Result<Made> {
 pub(crate) async fn create_all(client: &Client, wishes: Vec<Wish>) -> Result<Vec<Made>> {
     let creations = wishes.into_iter().map(|wish| create(client, wish));
     stream::iter(creations).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Seconds until the API server has handed out all orders in one answer, to a reader who looks at none of them.
+pub(crate) async fn listing(client: &Client) -> Result<f64> {
+    let request = Request::new(DynamicObject::url_path(&kind(), None)).list(&ListParams::default())?;
+    let begin = Instant::now();
+    client.request_text(request).await.context("the orders cannot be listed")?;
+    Ok(begin.elapsed().as_secs_f64())
 }
 
 /// Gives each order the past that `status` makes up.

@@ -23,8 +23,8 @@ pub fn behind(cached: &impl Resource, ctx: &Context) -> Result<Option<Duration>,
     Ok(written.filter(|((written, _), shown)| shown < written).map(|((_, when), _)| when.elapsed()))
 }
 
-/// Whether the watch brings nothing that a pass would not know. A write that it brings before its answer is here is news, and
-/// costs a pass.
+/// Whether the watch brings nothing that a pass would not know. It may bring a write before its answer: asked then, this says
+/// no.
 pub fn is_known(brought: &impl Resource, ctx: &Context) -> bool {
     let Ok(subject) = conversion::subject(brought) else { return false };
     ctx.memory.recall(&subject.uid).knows(memory::version(brought.meta().resource_version.as_deref()))

@@ -17,7 +17,7 @@ use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::queue::passes;
+use super::queue::{Ask, passes};
 use crate::api::key::Key;
 use crate::api::{StoredBackup, StoredSchedule, conversion};
 use crate::controller::behind::is_known;
@@ -57,7 +57,7 @@ impl Kind for StoredBackup {
     }
 
     fn is_news(&self, ctx: &Context) -> bool {
-        !self.is_over() && !is_known(self, ctx)
+        !is_known(self, ctx)
     }
 
     /// The memory ends with the object, or with the last pass over it; the turn already with its deletion timestamp.
@@ -138,7 +138,7 @@ impl<K: Kind> Watch<K> {
                 let change = event.ok().and_then(|event| taken.take(event));
                 stream::iter(change.map(|change| due(&change, &taken, &met)).unwrap_or_default())
             });
-        let mut asked = Box::pin(stream::select(changed, woken));
+        let mut asked = Box::pin(stream::select(changed, woken.map(Ask::Always)));
         let terms = async {
             while stand_by(&mut asked, &cache, &ctx).await {
                 term(&mut asked, &cache, &ctx).await;
@@ -160,18 +160,18 @@ async fn first_list<K: Kind>(cache: &Cache<K>, pending: Pending, ctx: &Context) 
     future::pending::<()>().await;
 }
 
-/// Which objects a change asks a pass for, once everybody has met it.
-fn due<K: Kind>(change: &Change<K>, cache: &Cache<K>, ctx: &Context) -> Vec<Key> {
+/// Which passes a change asks for, once everybody has met it.
+fn due<K: Kind>(change: &Change<K>, cache: &Cache<K>, ctx: &Context) -> Vec<Ask> {
     K::meet(change, ctx);
     match change {
-        Change::Now(key, object) if object.is_news(ctx) => vec![key.clone()],
-        Change::Listed => cache.open_keys(),
-        Change::Now(..) | Change::Gone(_) => vec![],
+        Change::Now(key, _) => vec![Ask::IfNews(key.clone())],
+        Change::Listed => cache.open_keys().into_iter().map(Ask::Always).collect(),
+        Change::Gone(_) => vec![],
     }
 }
 
 /// Keeps the cache warm until a term may begin: `false` if the drain began, or the watch ended, before.
-async fn stand_by<K: Kind>(asked: &mut (impl Stream<Item = Key> + Unpin), cache: &Cache<K>, ctx: &Context) -> bool {
+async fn stand_by<K: Kind>(asked: &mut (impl Stream<Item = Ask> + Unpin), cache: &Cache<K>, ctx: &Context) -> bool {
     let may_begin = async {
         cache.listed().await;
         ctx.lead.leading().await;
@@ -185,7 +185,7 @@ async fn stand_by<K: Kind>(asked: &mut (impl Stream<Item = Key> + Unpin), cache:
 }
 
 /// Makes passes until the lease is lost or the drain begins.
-async fn term<K: Kind>(asked: &mut (impl Stream<Item = Key> + Unpin), cache: &Cache<K>, ctx: &Arc<Context>) {
+async fn term<K: Kind>(asked: &mut (impl Stream<Item = Ask> + Unpin), cache: &Cache<K>, ctx: &Arc<Context>) {
     let end = async {
         tokio::select! {
             () = ctx.lead.lost() => {}

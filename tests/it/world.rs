@@ -346,6 +346,13 @@ impl World {
         }
     }
 
+    /// Passes that the operator says it has made since it was started.
+    pub(crate) async fn passes(&self) -> u64 {
+        let metrics = self.metrics().await;
+        let lines = metrics.lines().filter(|line| line.starts_with("sqlserver_backup_operator_passes_total{"));
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+    }
+
     async fn holds_no_secret(&self) {
         let mut texts = vec![("events", serde_json::to_string(&self.all_events().await).unwrap())];
         let versions = self.histories.uids().into_iter().flat_map(|uid| self.histories.of(&uid));

@@ -1,12 +1,14 @@
 //! What goes well: each form of an order is accepted by one call, costs three status writes and at most two events, and
 //! its status tells what the cloud holds.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tencentdb_simulator::{Key, PLAYGROUND_SECRET_ID, PLAYGROUND_SECRET_KEY};
 
 use crate::world::{INSTANCE, Order, World};
 
-/// The figures of a fault-free backup: calls 1, status writes 3, events at most 2.
+/// The figures of a fault-free backup: calls 1, status writes 3, events at most 2, a pass to submit and one for each look.
 async fn costs_the_least(world: &World, order: &Order) {
     let reasons = world.reasons(order);
     assert_eq!(reasons, ["Pending", "Submitting", "Running", "Completed"]);
@@ -17,6 +19,9 @@ async fn costs_the_least(world: &World, order: &Order) {
     assert_eq!((&status["attempts"], &status["requestId"]), (&json!(1), &json!(calls[0].request_id)));
     let events: Vec<String> = world.told(order, "Completed").await.into_iter().map(|(reason, _)| reason).collect();
     assert_eq!(events, ["Accepted", "Completed"]);
+    world.is_silent(Duration::from_millis(100)).await;
+    let looks = world.cloud.counts()["DescribeBackupByFlowId"]["OK"];
+    assert_eq!(world.passes().await, 1 + looks, "no pass finds only what was written here");
 }
 
 async fn succeeds(world: World, order: Order) {
