@@ -109,7 +109,7 @@ impl Cluster {
         keep_unread(&mut fields, &["attempts", "submitTime", "flowId"], &object.status.unreadable);
         let backups = self.backups(&object.namespace().unwrap_or_default());
         self.room
-            .within(backups.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields)))
+            .within(backups.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, fields)))
             .await
     }
 
@@ -162,11 +162,10 @@ fn complete(status: &SqlServerBackupStatus) -> Map<String, Value> {
 }
 
 /// The patch of a status, under the version of `object` and no other (I1).
-fn guarded(object: &impl Resource, fields: &Map<String, Value>) -> Patch<Value> {
-    Patch::Merge(json!({
-        "metadata": { "uid": object.meta().uid, "resourceVersion": object.meta().resource_version },
-        "status": fields,
-    }))
+fn guarded(object: &impl Resource, fields: Map<String, Value>) -> Patch<Value> {
+    let metadata = json!({ "uid": object.meta().uid, "resourceVersion": object.meta().resource_version });
+    let parts = [("metadata", metadata), ("status", Value::Object(fields))];
+    Patch::Merge(parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect())
 }
 
 /// The fields of a status that was `written` as JSON, and null for each of `names` that is absent, also inside of `parts`.

@@ -13,7 +13,8 @@ pub struct Uid(String);
 impl Uid {
     /// Takes a UUID with or without hyphens; anything else is an [`Invalid`] order.
     pub fn new(uid: &str) -> Result<Self, Invalid> {
-        let digits: String = uid.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
+        let mut digits: String = uid.split('-').collect();
+        digits.make_ascii_lowercase();
         if digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             Ok(Self(digits))
         } else {

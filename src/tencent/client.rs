@@ -30,7 +30,7 @@ pub use transport::{ClientError, LARGEST_ANSWER};
 
 use super::action::{SERVICE, VERSION};
 use super::credential::Credential;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, host_of};
 use super::fault::{Fault, NotSent};
 use super::region::Region;
 use super::sign::{self, Subject};
@@ -105,10 +105,11 @@ impl Client {
         at: Timestamp,
     ) -> Result<Signed<C>, Fault> {
         let body = serde_json::to_vec(call).map_err(|error| unsendable(&error))?;
-        let host = self.endpoint.host_header(region);
+        let url = self.endpoint.url_for(region);
+        let host = host_of(&url);
         let subject = Subject { service: SERVICE, host: &host, content_type: JSON, body: &body, at };
         let authorization = sign::sign(credential.secret_id(), credential.secret_key(), &subject);
-        let mut request = Request::new(Method::POST, self.endpoint.url_for(region));
+        let mut request = Request::new(Method::POST, url);
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, secret(&authorization)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));

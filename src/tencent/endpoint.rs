@@ -98,15 +98,13 @@ impl Endpoint {
 
     /// Where a request for `region` is sent.
     pub fn url_for(&self, region: &Region) -> Url {
-        let template = if self.is_default && region.is_financial() { FINANCIAL_ENDPOINT } else { &self.template };
+        let is_elsewhere = self.is_default && region.is_financial();
+        if !is_elsewhere && !self.template.contains(PLACEHOLDER) {
+            return self.sample.clone();
+        }
+        let template = if is_elsewhere { FINANCIAL_ENDPOINT } else { &self.template };
         // A region is one label of a host name, so what parsed with the sample parses with every region.
         Url::parse(&template.replace(PLACEHOLDER, region.as_str())).unwrap_or_else(|_| self.sample.clone())
-    }
-
-    /// The `Host` header of a request for `region`, which is also what is signed: with the port, unless it is the
-    /// scheme's own.
-    pub fn host_header(&self, region: &Region) -> String {
-        host_of(&self.url_for(region))
     }
 
     /// Whether the requests stay on this machine: then there is no proxy, and the limits of the fence may be shortened.
@@ -125,7 +123,7 @@ impl Endpoint {
     }
 }
 
-/// The `Host` header that belongs to an address.
+/// The `Host` header of a request to `url`, which is also what is signed: with the port, unless it is the scheme's own.
 pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -158,7 +156,7 @@ mod tests {
             ("http://[::1]:8080", "[::1]:8080"),
             ("http://localhost:80", "localhost"),
         ] {
-            assert_eq!(Endpoint::parse(endpoint).unwrap().host_header(&region("ap-tokyo")), host, "{endpoint}");
+            assert_eq!(host_of(&Endpoint::parse(endpoint).unwrap().url_for(&region("ap-tokyo"))), host, "{endpoint}");
         }
     }
 
@@ -207,7 +205,7 @@ mod tests {
         {
             let endpoint = Endpoint::parse(default).unwrap();
             assert_eq!(endpoint.url_for(&fsi).as_str(), own);
-            assert_eq!(endpoint.host_header(&region("ap-shanghai")), "sqlserver.tencentcloudapi.com");
+            assert_eq!(host_of(&endpoint.url_for(&region("ap-shanghai"))), "sqlserver.tencentcloudapi.com");
         }
         let chosen = Endpoint::parse("https://cloud.example").unwrap();
         assert_eq!(chosen.url_for(&fsi).as_str(), "https://cloud.example/");

@@ -112,11 +112,12 @@ pub fn authorization(secret_id: &str, scope: &str, signature: &str) -> String {
 
 /// HMAC-SHA256. The key is brought to one block as RFC 2104 says, since the constructor for a block cannot fail.
 fn mac(key: &[u8], text: &str) -> Zeroizing<[u8; 32]> {
-    let hashed = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(key)));
-    let key = if key.len() > BLOCK { hashed.as_slice() } else { key };
     let mut block = Zeroizing::new([0_u8; BLOCK]);
-    for (slot, byte) in block.iter_mut().zip(key) {
-        *slot = *byte;
+    if let Some(slot) = block.get_mut(..key.len()) {
+        slot.copy_from_slice(key);
+    } else {
+        let hashed = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(key)));
+        block.iter_mut().zip(hashed.iter()).for_each(|(slot, byte)| *slot = *byte);
     }
     let mac = Hmac::<Sha256>::new((&*block).into()).chain_update(text);
     Zeroizing::new(mac.finalize().into_bytes().into())

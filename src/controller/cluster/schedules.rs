@@ -98,7 +98,7 @@ impl Cluster {
         let schedules: Api<StoredSchedule> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         self.room
-            .within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, &fields)))
+            .within(schedules.patch_status(&object.name_any(), &PatchParams::default(), &guarded(object, fields)))
             .await
     }
 }

@@ -17,7 +17,7 @@ use super::{Cure, Issued, Keys, LARGEST_ANSWER, NotIssued, issued};
 use crate::tencent::client::answer::read_as;
 use crate::tencent::client::transport::{Pool, build, exchange};
 use crate::tencent::client::{ClientError, ClientSettings, JSON, insert, plain, unsendable};
-use crate::tencent::endpoint::Endpoint;
+use crate::tencent::endpoint::{Endpoint, host_of};
 use crate::tencent::fault::{Doubt, Fault};
 use crate::tencent::region::Region;
 
@@ -98,11 +98,13 @@ impl Sts {
             duration_seconds: LIFETIME,
         };
         let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
-        let mut request = Request::new(Method::POST, self.endpoint.url_for(&wish.region));
+        let url = self.endpoint.url_for(&wish.region);
+        let host = host_of(&url);
+        let mut request = Request::new(Method::POST, url);
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, HeaderValue::from_static("SKIP"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        headers.insert(HOST, plain(&self.endpoint.host_header(&wish.region))?);
+        headers.insert(HOST, plain(&host)?);
         insert(headers, "x-tc-action", HeaderValue::from_static(ACTION));
         insert(headers, "x-tc-version", HeaderValue::from_static(VERSION));
         insert(headers, "x-tc-timestamp", plain(&now.as_second().to_string())?);
