@@ -62,9 +62,9 @@ sbom: ## Write the bill of materials of the program
 campaign: control-plane ## Play faults at every place of every story, about 20 min, and then at schedules; CAMPAIGN=all (hours), pairs, real, schedules, or a plan's name
 	CAMPAIGN="$(or $(CAMPAIGN),broad)" $(CARGO) test --locked --test it campaign:: -- --nocapture
 
-# What it runs is the shipped profile; the harness around it has one of its own, see Cargo.toml.
+# What it runs is the program of the image; the harness around it has a profile of its own, see Cargo.toml.
 bench: control-plane ## Measure the operator beside its peers, about 40 min; ROWS=drain,one chooses, ROWS=list lists, RUNS=3
-	$(CARGO) build --release --locked --package sqlserver-backup-operator
+	$(if $(filter list,$(ROWS)),,@tools/image.sh)
 	$(CARGO) build --profile harness --locked --package bench
 	"$${CARGO_TARGET_DIR:-target}/harness/bench" $(if $(filter list,$(ROWS)),--list,--runs $(or $(RUNS),3) $(if $(TLS),--tls) "$(or $(ROWS),default)")
 

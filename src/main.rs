@@ -12,6 +12,9 @@
 //! Everything waits for the network and nothing computes for long, so a second thread would cost memory and buy nothing.
 //! It also keeps `/livez` honest: it is served by the thread that does the work. What must block, as the resolution of
 //! names, tokio moves to threads of its own.
+//!
+//! # Its allocator
+//! The one of musl, which the image is linked with, costs a tenth of the processor time (ADR 26).
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,6 +27,9 @@ use sqlserver_backup_operator::runtime::shutdown::Shutdown;
 use sqlserver_backup_operator::runtime::{dump, telemetry};
 use sqlserver_backup_operator::tencent::endpoint::Endpoint;
 use sqlserver_backup_operator::{api, run};
+
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 const FAILED: u8 = 1;
 const WRONG_SETTING: u8 = 2;

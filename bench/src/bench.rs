@@ -1,9 +1,10 @@
 //! What all rows share: where things are, what was asked for, progress, and the report that grows.
 
 use std::collections::BTreeMap;
+use std::env::consts::ARCH;
 use std::fs;
 use std::io::{Write as _, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -34,6 +35,12 @@ pub(crate) struct Bench {
     begin: Instant,
 }
 
+/// Where `make image` puts the program of the image for this machine.
+fn shipped(target: &Path) -> PathBuf {
+    let architecture = if ARCH == "aarch64" { "arm64" } else { "amd64" };
+    target.join("image/build/out").join(architecture).join("sqlserver-backup-operator")
+}
+
 impl Bench {
     /// Makes the folder for the logs.
     pub(crate) fn new(flags: &Flags) -> Result<Self> {
@@ -44,7 +51,7 @@ impl Bench {
         let stamp = clock::now().strftime("%Y-%m-%dT%H%M%SZ").to_string();
         let logs = target.join("bench").join(stamp);
         fs::create_dir_all(&logs)?;
-        let operator = flags.operator.clone().unwrap_or_else(|| target.join("release/sqlserver-backup-operator"));
+        let operator = flags.operator.clone().unwrap_or_else(|| shipped(&target));
         Ok(Self {
             root,
             target,

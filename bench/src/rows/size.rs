@@ -15,7 +15,7 @@ pub(crate) fn play(bench: &Bench) -> Result<()> {
     let binary = Measure::new("size", "binary", "MB", Goal::AtMost(7.0));
     bench.note(&binary, OURS, big(fs::metadata(&bench.operator)?.len()) / MB, None)?;
     for architecture in ["amd64", "arm64"] {
-        let layout = bench.root.join("target/image").join(format!("oci-{architecture}"));
+        let layout = bench.target.join(format!("image/oci-{architecture}"));
         match blobs(&layout) {
             Some(bytes) => {
                 let what = format!("image, compressed, {architecture}");
