@@ -50,7 +50,8 @@ pub async fn report(mut view: View, step: &Step, outcome: &Outcome, ctx: &Contex
                     return Ok(Some(gone(&view, outcome, ctx)));
                 }
                 if decided_on != (view.seen.record.clone(), view.seen.subject.clone()) {
-                    // Somebody else's, so the watch is to bring it with a pass, at once.
+                    // Somebody else's, so the watch is to bring it with a pass, at once. If we die here, the first pass
+                    // of the next term decides on it.
                     ctx.memory.change(&view.seen.subject.uid, |entry| entry.awaited = true);
                     return Err(Error::Report(Trouble::Conflict));
                 }

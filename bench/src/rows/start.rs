@@ -53,7 +53,7 @@ pub(crate) async fn play(bench: &Bench) -> Result<()> {
         arena.must_run()?;
         let reading = meter::read(pid)?;
         let (now, peak) = (reading.resident / MB, reading.peak / MB);
-        bench.say(&format!("first call after {took:.3} s, of which the list alone takes {floor:.3} s"))?;
+        bench.say(&format!("first call after {took:.3} s; the list alone takes {floor:.3} s"))?;
         bench.say(&format!("{now:.2} MB resident, {peak:.2} MB at most"))?;
         let measure = Measure::new("start", "10 000 finished objects: resident memory", "MB", Goal::AtMost(16.0));
         bench.note(&measure, OURS, now, None)?;
