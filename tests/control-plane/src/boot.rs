@@ -171,8 +171,12 @@ impl<'a> Boot<'a> {
     }
 
     fn apiserver_flags(&self) -> Vec<String> {
-        let audit: &[(&str, &str)] =
-            if self.audit { &[("audit-policy-file", AUDIT_POLICY), ("audit-log-path", AUDIT_LOG)] } else { &[] };
+        // Without a size of its own, the log begins anew after 100 MB, which thirty thousand orders exceed.
+        let audit: &[(&str, &str)] = if self.audit {
+            &[("audit-policy-file", AUDIT_POLICY), ("audit-log-path", AUDIT_LOG), ("audit-log-maxsize", "100000")]
+        } else {
+            &[]
+        };
         let usual = flags(&[
             ("bind-address", "127.0.0.1"),
             ("advertise-address", "127.0.0.1"),
