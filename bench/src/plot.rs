@@ -49,7 +49,7 @@ fn drawn(panel: &Panel) -> String {
     let x = |value: f64| LEFT + value / right * INNER_WIDTH;
     let y = |value: f64| TOP + INNER_HEIGHT - value / top * INNER_HEIGHT;
     let mut out = String::new();
-    _ = writeln!(out, "<text x=\"{LEFT}\" y=\"18\" font-size=\"13\">{} ({})</text>", panel.title, panel.unit);
+    _ = writeln!(out, "<text x=\"{LEFT}\" y=\"18\" font-size=\"13\">{}</text>", panel.title);
     _ = writeln!(out, "<text x=\"{LEFT}\" y=\"34\" fill=\"#555\">{}</text>", told(panel));
     let (bottom, end) = (y(0.0), x(right));
     _ = writeln!(out, "<path d=\"M{LEFT} {TOP} V{bottom} H{end}\" fill=\"none\" stroke=\"black\"/>");
@@ -62,15 +62,14 @@ fn drawn(panel: &Panel) -> String {
     for (a, b) in &panel.points {
         let (across, up) = (x(*a), y(*b));
         _ = writeln!(out, "<circle cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"3\" fill=\"#246\"/>");
-        let label = short(*b);
-        let above = up - 7.0;
-        _ = writeln!(out, "<text x=\"{across:.1}\" y=\"{above:.1}\" text-anchor=\"middle\">{label}</text>");
-        // Below a tenth of the axis the labels would lie on each other.
-        if *a >= right / 10.0 {
-            let below = bottom + 15.0;
-            let label = short(*a);
-            _ = writeln!(out, "<text x=\"{across:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{label}</text>");
+        // Below a tenth of the axis the labels would lie on each other; the table has them.
+        if *a < right / 10.0 {
+            continue;
         }
+        let (above, below) = (up - 7.0, bottom + 15.0);
+        let (cost, many) = (short(*b), short(*a));
+        _ = writeln!(out, "<text x=\"{across:.1}\" y=\"{above:.1}\" text-anchor=\"middle\">{cost}</text>");
+        _ = writeln!(out, "<text x=\"{across:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{many}</text>");
     }
     out
 }
