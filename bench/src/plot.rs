@@ -92,6 +92,7 @@ mod tests {
         let panel = Panel { title: "memory".to_owned(), unit: "MB", points };
         let drawn = svg(&[panel.clone(), panel.clone(), panel]);
         assert_eq!(drawn.matches("<circle").count(), 9);
+        assert_eq!(drawn.matches("middle").count(), 12, "two labels for each point but the first, which has no room");
         assert_eq!(drawn.matches("10.0 MB per 1 000 objects, straight to 1.000").count(), 3);
         assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
         assert_eq!(drawn.matches("<g ").count(), drawn.matches("</g>").count());
