@@ -42,6 +42,8 @@ struct Reaper {
     at: Option<Position>,
     passed: Mutex<BTreeMap<String, usize>>,
     struck: AtomicBool,
+    /// Not before this may the next operator start: it would reap the victim, whose id is then nobody's, or somebody's.
+    dead: AtomicBool,
 }
 
 impl Reaper {
@@ -58,6 +60,7 @@ impl Reaper {
             return false;
         }
         self.strike();
+        self.dead.store(true, Ordering::SeqCst);
         true
     }
 
@@ -134,7 +137,7 @@ async fn run(faults: &[Rule], at: Option<Position>) -> (Vec<Position>, bool) {
     reaper.victim.store(victim.as_raw_nonzero().get(), Ordering::SeqCst);
     let order = world.order("crash", json!({})).await;
     let is_complete = |world: &World| world.reasons(&order).last().is_some_and(|reason| reason == "Completed");
-    let died = || reaper.struck.load(Ordering::SeqCst);
+    let died = || reaper.dead.load(Ordering::SeqCst);
     let begin = Instant::now();
     loop {
         if died() && world.operator.as_ref().unwrap().pid() == victim {
@@ -173,13 +176,13 @@ async fn campaign(name: &str, faults: &[Rule]) {
     let ends: Vec<(Position, bool)> = futures::stream::iter(runs).buffer_unordered(9).collect().await;
     let deaths = ends.iter().filter(|(_, died)| *died).count();
     eprintln!("{name}: {count} positions, {deaths} deaths, {:.0} s", begin.elapsed().as_secs_f64());
-    // How often a doubt and a running backup are looked at depends on the pace of the machine, and with it the last
-    // positions. What every run comes by must have been reached.
-    let on_the_way =
-        |at: &Position| at.place.starts_with("CreateBackup") || at.place.starts_with("PATCH") && at.nth <= 2;
+    // How often a doubt and a running backup are looked at depends on the pace of the machine, so of the later positions
+    // some never come, and how many says nothing. What every run comes by must have been reached.
+    let on_the_way = |at: &Position| {
+        at.nth == 1 || at.place.starts_with("CreateBackup") || at.place.starts_with("PATCH") && at.nth <= 3
+    };
     let missed: Vec<_> = ends.iter().filter(|(at, died)| on_the_way(at) && !died).collect();
     assert!(missed.is_empty(), "{name}: never reached {missed:?}");
-    assert!(deaths * 4 >= count * 3, "{name}: only {deaths} of {count} positions were reached");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
