@@ -42,7 +42,7 @@ struct Reaper {
     at: Option<Position>,
     passed: Mutex<BTreeMap<String, usize>>,
     struck: AtomicBool,
-    /// Not before this may the next operator start: it would reap the victim, whose id is then nobody's, or somebody's.
+    /// It is gone. Not before may the next operator start, which reaps it: its id is then nobody's, or somebody else's.
     dead: AtomicBool,
 }
 
