@@ -63,6 +63,7 @@ fn a_sample_of_plans_passes() {
     }
     let verdicts = play::play(chosen);
     play::table(&verdicts.iter().map(play::Verdict::row).collect::<Vec<_>>(), begin.elapsed());
+    eprintln!("not reached: {}", play::not_reached(&verdicts));
     let failed: Vec<String> =
         verdicts.iter().filter(|verdict| verdict.wrong.is_some()).map(|verdict| verdict.plan.to_string()).collect();
     assert!(failed.is_empty(), "{} plans failed:\n{}", failed.len(), failed.join("\n"));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::director::Director;
 use super::plan::{Lane, Plan};
+use super::story::Story;
 use super::{apart, room, stage};
 
 /// The last row of the table: `~` sorts after every letter.
@@ -93,6 +94,17 @@ fn try_out(plan: Plan) -> Verdict {
         }
     };
     Verdict { plan, wrong, struck, took }
+}
+
+/// How many faults of each story did not happen: a story that went another way than its recording is most of them.
+pub(super) fn not_reached(verdicts: &[Verdict]) -> String {
+    let mut stories: BTreeMap<Story, [usize; 2]> = BTreeMap::new();
+    for verdict in verdicts {
+        let counts = stories.entry(verdict.plan.story).or_default();
+        *counts = [counts[0] + usize::from(!verdict.struck), counts[1] + 1];
+    }
+    let met = stories.into_iter().filter(|(_, [missed, _])| *missed > 0);
+    met.map(|(story, [missed, all])| format!("{missed} of {all} {story:?}")).collect::<Vec<_>>().join("; ")
 }
 
 /// What one plan adds to the table.
