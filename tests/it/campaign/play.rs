@@ -96,7 +96,7 @@ fn try_out(plan: Plan) -> Verdict {
     Verdict { plan, wrong, struck, took }
 }
 
-/// How many faults of each story did not happen: a story that went another way than its recording is most of them.
+/// How many faults of each story did not happen, and of how many.
 pub(super) fn not_reached(verdicts: &[Verdict]) -> String {
     let mut stories: BTreeMap<Story, [usize; 2]> = BTreeMap::new();
     for verdict in verdicts {
